@@ -1,0 +1,108 @@
+// Package abtest decides which variant of an experiment a unit, usually a user,
+// belongs to. It is pure computation: the same plan and unit give the same
+// answer on every machine, in every release and, by the rules below, in every
+// language. Compile turns a Config into an immutable Plan; Assign reads it
+// without a lock or an allocation.
+//
+// # Order of precedence
+//
+// Several experiments may be about one model. Assign goes through these steps
+// and stops at the first that gives an answer:
+//
+//  1. Forced. The request asked for a variant and the caller let it: "variant"
+//     or "experiment/variant". Whoever tests a variant wants to see it whoever
+//     they are, so targeting, ranges and overrides do not matter. A name that
+//     leads to no answering variant of an enabled experiment sets
+//     Assignment.ForcedUnknown and is otherwise ignored: a transport can refuse
+//     the request, since a tester who mistypes must not take the usual answer
+//     for the one asked for. A shadow cannot be forced, it never answers.
+//  2. Override. An enabled experiment lists the unit; of several the first in
+//     the file. What is said about one unit by name beats chance in every
+//     experiment, also in one that stands further up.
+//  3. Split. The first enabled experiment in the file that enrols the unit:
+//     its targeting holds for the attributes, and the unit's bucket in its layer
+//     lies in its range. The unit's bucket in the experiment chooses the variant.
+//
+// Without an answer the model serves as if there were no experiment, and the
+// reason is that of the experiment which came closest: out_of_range, else
+// not_targeted, else disabled, else default (no experiment about this model).
+//
+// Experiments in one layer own disjoint ranges of one set of buckets, so no unit
+// is in two of them, whatever their models. The bucket in the layer and the
+// bucket in the experiment come from independent hashes: those whom a layer lets
+// in are split like all others. Experiments outside a layer do not exclude each
+// other, but of one model's experiments only the first that enrols a unit counts.
+//
+// # Hash
+//
+// All arithmetic is on unsigned 64-bit integers and wraps. The unit is the bytes
+// of the user id after JSON unescaping (UTF-8); salts and names are UTF-8; "\0"
+// is one zero byte; "+" joins texts.
+//
+//	fnv1a(bytes): h = 0xcbf29ce484222325; for each byte b: h = (h xor b) * 0x100000001b3
+//	fmix64(h):    h ^= h >> 33; h *= 0xff51afd7ed558ccd
+//	              h ^= h >> 33; h *= 0xc4ceb9fe1a85ec53; h ^= h >> 33
+//	digest(text)       = fmix64(fnv1a(text))
+//	bucket(key, unit)  = (fmix64(digest(key) xor digest(unit)) * 10000) >> 64   (128-bit product)
+//
+//	bucket in an experiment  = bucket("assign\0" + salt, unit)
+//	bucket in a layer        = bucket("layer\0" + salt of the layer, unit)
+//	a shadow scores the unit = bucket("shadow\0" + salt + "\0" + name of the shadow, unit) < sample in basis points
+//
+// FNV-1a and MurmurHash3's fmix64 are in the public domain and a few lines in any
+// language. The unit is digested once however many experiments there are.
+//
+// # Slots
+//
+// Which variant owns which of the 10,000 buckets is fixed by a table of slots.
+// It depends only on the names and weights of the answering variants whose
+// weight is above 0: not on their order, the salt, or what the weights were
+// before. Each variant owns exactly its weight: 12.34 percent are 1,234 slots.
+//
+// Consecutive intervals would be simpler, but raising the first of three
+// variants would push the second into the third. No table that is a function of
+// the weights can always move the least possible (for three variants, nested
+// slots for each one contradict each other), so this one is built to be exact
+// where it can and close elsewhere. Each variant draws for each slot a cost from
+// its name, as the logarithm of an exponential variate; the table is the one of
+// least total cost in which every variant has its number of slots. Without the
+// exact counts that would be weighted rendezvous hashing, whose moves nothing
+// that knows only the weights can better in the worst case. Two variants: a
+// change of x percent moves exactly x percent, always. One variant grows or is
+// new and the others shrink in proportion: it takes from each, and besides those
+// only some hundredths of a percent of the users move, to keep the counts exact.
+// One grows at the cost of one other while k-2 stay as they are: up to (2k-2)/k
+// of the least possible.
+//
+//	log2(x, bits):               # x >= 1; fixed point with that many fractional bits
+//	    e = floor(log2 of x); m = x << (63 - e); r = e
+//	    repeat bits times:
+//	        m = (m * m) >> 63                    # 128-bit product
+//	        r = 2 * r
+//	        if m >= 2^64: m = m >> 1; r = r + 1
+//	    return r
+//
+//	cost(name, s):               # s = 0 .. 9999
+//	    h = fmix64(digest("slot\0" + name) + s * 0x9e3779b97f4a7c15)
+//	    i = h >> 48
+//	    g = log2(17 * 2^32 - log2(2 * i + 1, 32), 16)
+//	    return g * 2^20 + (h mod 2^20)
+//
+//	slots(variants):             # sorted by the bytes of the name; n = weight in basis points > 0
+//	    for s in 0 .. 9999:
+//	        owner[s] = the v with the least cost(v, s) - log2(n[v], 16) * 2^20, on a tie the first
+//	    while some v owns more than n[v] slots:
+//	        edge(u, v) = min over s with owner[s] = u of cost(v, s) - cost(u, s), via its first s
+//	        path = the shortest path over edges from any v that owns too many
+//	               to the nearest that owns too few, on a tie the first
+//	        along the path each step u, v: owner[via(u, v)] = v
+//	    return owner
+//
+// The loop keeps the table the cheapest for its counts (successive shortest
+// paths), so any solver of the assignment problem finds the same table: with 20
+// bits of noise in every cost, two tables do not cost the same in practice. The
+// Go code starts from biases that are nearer the counts, to shorten the loop.
+//
+// testdata/vectors.json holds vectors for all of this, and testdata/reference.py
+// is a second implementation that an offline job may take as it is.
+package abtest

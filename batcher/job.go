@@ -1,0 +1,70 @@
+package batcher
+
+import (
+	"sync/atomic"
+	"time"
+
+	"hotpath/models"
+	"hotpath/resilience/handoff"
+)
+
+// Job is one row on its way through a batcher. It is pooled: take it with
+// Acquire, give it back with Release.
+type Job struct {
+	in, out models.Row
+	ticket  handoff.Ticket
+	owner   *Batcher
+
+	// taken says that a worker has begun with the row.
+	taken atomic.Bool
+
+	// Written by the worker before the outcome is published.
+	startedAt time.Time
+	run       time.Duration
+	rows      int
+}
+
+// In is the row to score, in the model's input layout.
+func (j *Job) In() *models.Row { return &j.in }
+
+// Out is the scored row, valid after Score returned nil and until Release.
+func (j *Job) Out() *models.Row { return &j.out }
+
+// Timing says, after Score returned nil, how long the row was queued, how long
+// its batch ran, and how many rows ran with it.
+func (j *Job) Timing() (queued, run time.Duration, rows int) {
+	return j.startedAt.Sub(j.ticket.QueuedAt()), j.run, j.rows
+}
+
+// Handoff is the job's ticket.
+func (j *Job) Handoff() *handoff.Ticket { return &j.ticket }
+
+// Recycle returns the job to its pool; package handoff calls it.
+func (j *Job) Recycle() {
+	// Both, or a string that the next user leaves unset would point beyond Text.
+	clear(j.in.Strings)
+	clear(j.out.Strings)
+	j.in.Text, j.out.Text = j.in.Text[:0], j.out.Text[:0]
+	j.owner.pool.Put(j)
+}
+
+// Release gives up the caller's hold. The job must not be touched after.
+func (j *Job) Release() { handoff.Release(j) }
+
+// Score queues the row and waits for its result, no longer than until. The
+// errors are ErrOverloaded, ErrExpired, ErrUnfinished, ErrStuck, ErrRow, ErrRun, ErrTimeout
+// and ErrClosed; after any of them only Release may be called.
+func (j *Job) Score(until time.Time, prio handoff.Priority) error {
+	b := j.owner
+	if err := b.admit(time.Now(), until); err != nil {
+		return err
+	}
+	if err := b.queue.Submit(j, until, prio); err != nil {
+		return b.translate(err)
+	}
+	err := j.ticket.Wait()
+	if err == handoff.ErrDeadline && j.taken.Load() {
+		return ErrUnfinished
+	}
+	return b.translate(err)
+}

@@ -1,0 +1,198 @@
+package batcher
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"hotpath/models"
+)
+
+// worker owns one runner and its goroutine.
+type worker struct {
+	b       *Batcher
+	runner  Runner
+	in, out *models.Frame
+	items   []*Job // scratch for one batch
+
+	// startedAt (1 + ns since the batcher's birth, 0: no run) and rows describe the run in progress to
+	// admission, which reads them without the lock.
+	startedAt atomic.Int64
+	rows      atomic.Int32
+
+	// mu orders the watchdog against the end of a run, so that Cancel can only
+	// hit the run that it was meant for.
+	mu struct {
+		sync.Mutex
+		running   bool
+		cancelled bool
+		start     time.Time
+	}
+	watchdog *time.Timer
+}
+
+func newWorker(b *Batcher, r Runner) *worker {
+	w := &worker{b: b, runner: r, items: make([]*Job, 0, r.MaxRows())}
+	w.in, w.out = r.Frames()
+	w.watchdog = time.AfterFunc(time.Hour, w.onTimeout)
+	w.watchdog.Stop()
+	return w
+}
+
+func (w *worker) loop() {
+	if w.runner.NeedsThread() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+	}
+	for {
+		items, ok := w.b.queue.Take(w.items[:0], w.runner.MaxRows(), w.b.options.MaxQueueDelay)
+		if !ok {
+			return
+		}
+		if len(items) > 0 {
+			w.score(items)
+		}
+		clear(w.items[:cap(w.items)])
+	}
+}
+
+// score runs one batch and finishes every job in it.
+func (w *worker) score(items []*Job) {
+	for i, j := range items {
+		j.taken.Store(true)
+		w.in.SetRow(i, &j.in)
+	}
+	start := time.Now()
+	err := w.run(len(items), start)
+	elapsed := time.Since(start)
+	if err == nil {
+		for i, j := range items {
+			w.deliver(i, j, start, elapsed, len(items))
+		}
+		return
+	}
+	if len(items) == 1 || err == ErrTimeout {
+		for _, j := range items {
+			w.b.queue.Finish(j, err)
+		}
+		return
+	}
+	w.scoreSingly(items, err)
+}
+
+func (w *worker) deliver(row int, j *Job, start time.Time, run time.Duration, rows int) {
+	w.out.GetRow(row, &j.out)
+	j.startedAt, j.run, j.rows = start, run, rows
+	w.b.queue.Finish(j, nil)
+}
+
+// scoreSingly finds the row that spoils a batch: each is run alone, once, as
+// far as the retry budget and its own deadline allow. A row that fails alone
+// while others succeed is at fault itself (ErrRow); when none succeeds, the model
+// is. A row that has to be stopped ends the search: there is no time for more.
+func (w *worker) scoreSingly(items []*Job, batchErr error) {
+	var failed []*Job
+	succeeded, stopped := false, false
+	for _, j := range items {
+		if stopped || !time.Now().Before(j.ticket.Until()) || !w.takeRetry() {
+			w.b.queue.Finish(j, batchErr)
+			continue
+		}
+		w.in.SetRow(0, &j.in)
+		start := time.Now()
+		err := w.run(1, start)
+		w.returnRetry()
+		switch err {
+		case nil:
+			succeeded = true
+			w.deliver(0, j, start, time.Since(start), 1)
+		case ErrTimeout:
+			stopped = true
+			w.b.queue.Finish(j, err)
+		default:
+			failed = append(failed, j)
+		}
+	}
+	outcome := batchErr
+	if succeeded {
+		outcome = ErrRow
+	}
+	for _, j := range failed {
+		w.b.queue.Finish(j, outcome)
+	}
+}
+
+func (w *worker) takeRetry() bool {
+	return w.b.options.Retries == nil || w.b.options.Retries.TryAcquirePermit()
+}
+
+func (w *worker) returnRetry() {
+	if w.b.options.Retries != nil {
+		w.b.options.Retries.ReleasePermit()
+	}
+}
+
+// run makes one run under the watchdog and records its cost.
+func (w *worker) run(rows int, start time.Time) error {
+	b := w.b
+	b.busy.Add(1)
+	w.rows.Store(int32(rows))
+	w.startedAt.Store(int64(start.Sub(b.born)) + 1)
+	w.mu.Lock()
+	w.mu.running, w.mu.cancelled, w.mu.start = true, false, start
+	w.mu.Unlock()
+	w.watchdog.Reset(b.options.RunTimeout)
+
+	err := w.guardedRun(rows)
+
+	w.watchdog.Stop()
+	w.mu.Lock()
+	cancelled := w.mu.cancelled
+	w.mu.running = false
+	w.mu.Unlock()
+	w.startedAt.Store(0)
+	b.busy.Add(-1)
+	elapsed := time.Since(start)
+	switch {
+	case cancelled:
+		b.stuck.Add(-1)
+		if err != nil {
+			err = ErrTimeout
+		}
+	case err == nil:
+		b.cost.record(rows, elapsed)
+	}
+	if b.options.Observe != nil {
+		b.options.Observe(rows, elapsed, err)
+	}
+	return err
+}
+
+// guardedRun keeps a panic in a runner from ending the process.
+func (w *worker) guardedRun(rows int) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: panic: %v", ErrRun, p)
+		}
+	}()
+	if err := w.runner.Run(rows); err != nil {
+		return fmt.Errorf("%w: %v", ErrRun, err)
+	}
+	return nil
+}
+
+// onTimeout is the watchdog: it asks the run to stop and counts the worker as
+// stuck until it does.
+func (w *worker) onTimeout() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	// A firing that was late may find the next run: its age tells.
+	if !w.mu.running || w.mu.cancelled || time.Since(w.mu.start) < w.b.options.RunTimeout {
+		return
+	}
+	w.mu.cancelled = true
+	w.b.stuck.Add(1)
+	w.runner.Cancel()
+}

@@ -1,0 +1,252 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"hotpath/cmd/gateway/internal/admin"
+	"hotpath/cmd/gateway/internal/config"
+	"hotpath/cmd/gateway/internal/serving"
+	"hotpath/cmd/gateway/internal/telemetry"
+	"hotpath/features"
+	"hotpath/inference"
+	"hotpath/models/repository"
+	"hotpath/resilience"
+	"hotpath/router"
+	"hotpath/router/httpapi"
+)
+
+// gateway is the whole of the process, built by open and ended by run. Tests
+// build the same value on port 0.
+type gateway struct {
+	config  *config.Config
+	sources config.Sources
+	log     *telemetry.Logger
+	reg     *prometheus.Registry
+
+	runtime      *inference.Runtime
+	embedded     *features.Embedded // nil with a real Redis
+	schema       *features.Schema
+	store        *features.Store
+	featureGuard *resilience.Guard
+	pipeline     *router.Pipeline
+	loader       *serving.Loader
+	world        *serving.World
+	repository   *repository.Repository
+	experiments  *experiments
+
+	traffic   *httpapi.Server
+	admin     *http.Server
+	listener  net.Listener
+	adminLn   net.Listener
+	startedAt time.Time
+	stopping  atomic.Bool
+
+	// closers undo open in reverse, for an open that failed half way.
+	closers []func()
+}
+
+// options of open beside the configuration.
+type openOptions struct {
+	logOutput io.Writer
+	// featuresSeed fills the embedded store.
+	featuresSeed io.Reader
+}
+
+// openGateway builds everything in the order in which it depends on each other,
+// and listens. It serves not_ready until run has loaded the models. On an error
+// what was begun is undone.
+func openGateway(ctx context.Context, c *config.Config, s config.Sources, o openOptions) (_ *gateway, err error) {
+	g := &gateway{config: c, sources: s, startedAt: time.Now()}
+	defer func() {
+		if err != nil {
+			g.undo()
+		}
+	}()
+	for _, step := range []func(context.Context, openOptions) error{
+		g.openTelemetry, g.openListeners, g.openRuntime, g.openFeatures, g.openPipeline, g.openExperiments, g.openRepository, g.openServers,
+	} {
+		if err := step(ctx, o); err != nil {
+			return nil, err
+		}
+	}
+	return g, nil
+}
+
+func (g *gateway) undo() {
+	for i := len(g.closers) - 1; i >= 0; i-- {
+		g.closers[i]()
+	}
+}
+
+// onUndo registers how to undo a step.
+func (g *gateway) onUndo(f func()) { g.closers = append(g.closers, f) }
+
+// run serves until ctx ends, then drains. reload, if it delivers, reads the
+// experiments again. ready is called once the models are loaded.
+func (g *gateway) run(ctx context.Context, reload <-chan struct{}, ready func()) error {
+	failed := make(chan error, 2)
+	go func() { failed <- g.traffic.Serve(g.listener) }()
+	go func() {
+		if err := g.admin.Serve(g.adminLn); !errors.Is(err, http.ErrServerClosed) {
+			failed <- err
+		}
+	}()
+	watch, stopWatch := context.WithCancel(context.Background())
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		g.experiments.watch(watch, reload)
+	}()
+	err := g.serve(ctx, failed, ready)
+	stopWatch()
+	<-watched
+	return errors.Join(err, g.drain())
+}
+
+// serve waits for the models, says so, and waits for the end.
+func (g *gateway) serve(ctx context.Context, failed <-chan error, ready func()) error {
+	select {
+	case <-g.repository.Started():
+		if err := g.world.Start(); err != nil {
+			return fmt.Errorf("starting to serve: %w", err)
+		}
+		g.logStart()
+		ready()
+	case <-ctx.Done():
+		return nil
+	case err := <-failed:
+		return fmt.Errorf("serving: %w", err)
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-failed:
+		return fmt.Errorf("serving: %w", err)
+	}
+}
+
+func (g *gateway) logStart() {
+	state := g.world.State()
+	g.log.Info("serving", "listen", g.listener.Addr().String(), "admin", g.adminLn.Addr().String(),
+		"models", state.Models, "experiments", len(state.Plan.Experiments()), "onnxruntime", g.runtime.Version(),
+		"start_ms", time.Since(g.startedAt).Milliseconds())
+	if state.PlanErr != nil {
+		g.log.Error("serving without the experiments: they do not fit the models", "error", state.PlanErr)
+	}
+}
+
+// errAbandoned says that something accepted could not be ended in time.
+var errAbandoned = errors.New("shutdown abandoned work in progress")
+
+// drain ends the gateway with nothing accepted lost: not ready at once, serving
+// on for the lame-duck time while load balancers notice, then refusing new
+// requests, then ending what is in progress, then letting go of the models.
+func (g *gateway) drain() error {
+	g.stopping.Store(true)
+	g.log.Info("stopping: not ready, serving on", "lame_duck", g.config.Server.LameDuck.String())
+	g.traffic.LameDuck()
+	time.Sleep(g.config.Server.LameDuck)
+
+	g.pipeline.Drain()
+	ctx, cancel := context.WithTimeout(context.Background(), g.config.Server.DrainTimeout)
+	defer cancel()
+	var lost []error
+	if err := g.traffic.Shutdown(ctx); err != nil && g.pipeline.InFlight() > 0 {
+		lost = append(lost, fmt.Errorf("%d requests in progress: %w", g.pipeline.InFlight(), err))
+	}
+	if err := g.repository.Close(ctx); err != nil {
+		lost = append(lost, err)
+	}
+	g.pipeline.Close()
+	if err := g.loader.Wait(ctx); err != nil {
+		lost = append(lost, err)
+	}
+	g.store.Close()
+	if g.embedded != nil {
+		g.embedded.Close()
+	}
+	if len(lost) == 0 {
+		if err := g.runtime.Close(); err != nil {
+			lost = append(lost, err)
+		}
+	}
+	if err := g.admin.Shutdown(ctx); err != nil {
+		// A profile or a scrape that is still being read is nobody's prediction.
+		g.admin.Close()
+	}
+	err := errors.Join(lost...)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errAbandoned, err)
+		g.log.Error("stopped", "error", err)
+	} else {
+		g.log.Info("stopped: everything accepted was answered")
+	}
+	g.log.Close()
+	return err
+}
+
+// readiness is what the probes are told.
+func (g *gateway) readiness() httpapi.Readiness {
+	state := g.world.State()
+	r := httpapi.Readiness{Status: httpapi.StatusReady, Dependencies: map[string]httpapi.Dependency{}}
+	switch {
+	case g.stopping.Load():
+		r.Status = httpapi.StatusDraining
+	case !state.Started:
+		r.Status = httpapi.StatusStarting
+	}
+	r.Dependencies["models"] = g.modelsReadiness(state)
+	if len(g.schema.Entities()) > 0 {
+		r.Dependencies["features"] = g.featuresReadiness()
+	}
+	experiments := httpapi.Dependency{Status: httpapi.DependencyOK}
+	if err := g.experimentsState().ReloadErr; err != nil {
+		experiments = httpapi.Dependency{Status: httpapi.DependencyDegraded, Detail: err.Error()}
+	}
+	r.Dependencies["experiments"] = experiments
+	return r
+}
+
+func (g *gateway) modelsReadiness(state serving.State) httpapi.Dependency {
+	if !state.Started {
+		return httpapi.Dependency{Status: httpapi.DependencyFailed, Detail: "loading"}
+	}
+	if state.Models == 0 {
+		return httpapi.Dependency{Status: httpapi.DependencyDegraded, Detail: "no model is loaded; see GET /admin/models"}
+	}
+	for _, guard := range g.world.Guards() {
+		if guard.Open() {
+			return httpapi.Dependency{Status: httpapi.DependencyDegraded, Detail: "circuit breaker open: " + guard.State().Name}
+		}
+	}
+	return httpapi.Dependency{Status: httpapi.DependencyOK, Detail: fmt.Sprintf("%d models", state.Models)}
+}
+
+func (g *gateway) featuresReadiness() httpapi.Dependency {
+	s := g.store.State()
+	if s.Connected && !g.featureGuard.Open() {
+		return httpapi.Dependency{Status: httpapi.DependencyOK}
+	}
+	detail := "circuit breaker open"
+	if !s.Connected {
+		detail = s.Kind
+		if detail == "" {
+			detail = "connecting"
+		}
+	}
+	return httpapi.Dependency{Status: httpapi.DependencyDegraded, Detail: detail}
+}
+
+// guards lists every guard of the process.
+func (g *gateway) guards() []*resilience.Guard {
+	return append([]*resilience.Guard{g.featureGuard}, g.world.Guards()...)
+}

@@ -1,0 +1,131 @@
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"hotpath/abtest"
+	"hotpath/models/repository"
+	"hotpath/models/strictyaml"
+	"hotpath/router"
+)
+
+// Codes beside those of the router and the repository.
+const (
+	codeCrossOrigin    = "cross_origin"
+	codeBadExperiments = "bad_experiments"
+	codeUnknownGuard   = "unknown_guard"
+)
+
+// ErrNoGuard is what Options.GuardHold gives for a name that no guard has.
+var ErrNoGuard = errors.New("there is no such guard")
+
+// ErrorBody is the body of every answer that is no success.
+type ErrorBody struct {
+	Error ErrorDetail `json:"error"`
+}
+
+// ErrorDetail says what is wrong.
+type ErrorDetail struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	// Problems are those of a file, each with its place.
+	Problems []strictyaml.Problem `json:"problems,omitempty"`
+}
+
+// failure is an error with its HTTP status.
+type failure struct {
+	status   int
+	code     string
+	problems []strictyaml.Problem
+	err      error
+}
+
+func (f *failure) Error() string { return f.code + ": " + f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+func failf(status int, code, format string, args ...any) *failure {
+	return &failure{status: status, code: code, err: fmt.Errorf(format, args...)}
+}
+
+func badRequest(format string, args ...any) *failure {
+	return failf(http.StatusBadRequest, router.BadRequest.String(), format, args...)
+}
+
+// repositoryStatus is the HTTP status of each of the repository's codes.
+var repositoryStatus = map[repository.Code]int{
+	repository.CodeUnknownModel:   http.StatusNotFound,
+	repository.CodeUnknownVersion: http.StatusNotFound,
+	repository.CodeBadRequest:     http.StatusBadRequest,
+	repository.CodeBadModel:       http.StatusUnprocessableEntity,
+	repository.CodeConflict:       http.StatusConflict,
+	repository.CodeDeadline:       http.StatusGatewayTimeout,
+	repository.CodeClosed:         http.StatusServiceUnavailable,
+}
+
+// failureOf is the table from errors to answers.
+func failureOf(err error) *failure {
+	var own *failure
+	var repo *repository.Error
+	switch {
+	case errors.As(err, &own):
+		return own
+	case errors.As(err, &repo):
+		if status, known := repositoryStatus[repo.Code]; known {
+			return &failure{status: status, code: string(repo.Code), err: err}
+		}
+	case errors.Is(err, ErrNoGuard):
+		return &failure{status: http.StatusNotFound, code: codeUnknownGuard, err: err}
+	}
+	return &failure{status: http.StatusInternalServerError, code: router.Internal.String(), err: err}
+}
+
+// problemsOf lists the problems in an error of a reload, in one form.
+func problemsOf(err error) []strictyaml.Problem {
+	var placed strictyaml.Problems
+	if errors.As(err, &placed) {
+		return placed
+	}
+	var unplaced abtest.Problems
+	errors.As(err, &unplaced)
+	var all []strictyaml.Problem
+	for _, p := range unplaced {
+		all = append(all, strictyaml.Problem{Path: p.Path, Message: p.Message})
+	}
+	return all
+}
+
+func (h *handler) fail(w http.ResponseWriter, err error) {
+	f := failureOf(err)
+	if f.status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+	}
+	if werr := writeJSON(w, f.status, ErrorBody{ErrorDetail{f.code, f.err.Error(), f.problems}}); werr != nil {
+		h.o.Log.Error("an admin answer could not be written", "error", werr)
+	}
+}
+
+// writeJSON answers with v. The body is made before anything is sent, so that a
+// value that cannot be encoded is an error and not half an answer.
+func writeJSON(w http.ResponseWriter, status int, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	writeBody(w, status, "application/json", append(body, '\n'))
+	return nil
+}
+
+func writeBody(w http.ResponseWriter, status int, contentType string, body []byte) {
+	header := w.Header()
+	header.Set("Content-Type", contentType)
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	header.Set("Cache-Control", "no-store")
+	header.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	// The client may have left: there is nobody to tell.
+	_, _ = w.Write(body)
+}

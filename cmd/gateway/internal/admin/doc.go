@@ -1,0 +1,34 @@
+// Package admin is the gateway's second port: health, metrics, profiles, and
+// the management of models, experiments and guards. It is for operators and
+// listens on loopback unless told otherwise; nothing of it is on the traffic
+// port.
+//
+//	GET  /livez  /readyz  /health/liveness  /health/readiness
+//	GET  /metrics                                  Prometheus or OpenMetrics text
+//	GET  /debug/pprof/...
+//	GET  /admin/status
+//	GET  /admin/config                             YAML, secrets hidden
+//	GET  /admin/models
+//	GET  /admin/models/{model}
+//	POST /admin/models/{model}/load[?version=N]    without a version: the highest on disk
+//	POST /admin/models/{model}/unload[?version=N]  without a version: the whole model
+//	POST /admin/models/{model}/promote?version=N
+//	POST /admin/models/{model}/rollback
+//	GET  /admin/experiments
+//	GET  /admin/experiments/assign?user_id=U[&model=M][&attr.NAME=VALUE...]
+//	POST /admin/reload                             reads the experiments file again
+//	GET  /admin/guards
+//	POST /admin/guards/{name}/hold                 keeps a breaker open
+//	POST /admin/guards/{name}/release
+//
+// Answers are JSON but for metrics, profiles and the configuration. Errors are
+// {"error":{"code":"…","message":"…"}} in the vocabulary of the traffic port,
+// with 404 for what is not there, 409 for what does not fit the state of
+// things, and 422 for a model or file that is wrong. POSTs take no body. Unknown
+// and repeated query parameters are refused. A POST that a browser sends on
+// behalf of another site is refused, since loopback is no protection from a page
+// that the operator has open. There is no authentication: who can reach the port
+// may use it.
+//
+// The package owns no state and starts no goroutine.
+package admin

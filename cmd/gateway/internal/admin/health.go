@@ -1,0 +1,30 @@
+package admin
+
+import (
+	"net/http"
+
+	"hotpath/router"
+	"hotpath/router/httpapi"
+)
+
+// live and ready answer probes as the traffic port does. Probes are not strict
+// about queries: some tools add parameters against caches.
+func (h *handler) live(w http.ResponseWriter, _ *http.Request) error {
+	writeBody(w, http.StatusOK, "application/json", []byte(`{"status":"alive"}`))
+	return nil
+}
+
+func (h *handler) ready(w http.ResponseWriter, _ *http.Request) error {
+	r := h.o.Readiness()
+	code := router.OK
+	switch r.Status {
+	case httpapi.StatusDraining:
+		code = router.Draining
+	case httpapi.StatusStarting:
+		code = router.NotReady
+	}
+	if code != router.OK {
+		w.Header().Set("Retry-After", "1")
+	}
+	return writeJSON(w, code.Status(), r)
+}

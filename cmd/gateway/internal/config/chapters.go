@@ -1,0 +1,38 @@
+package config
+
+import (
+	"hotpath/abtest"
+	"hotpath/features"
+	"hotpath/models"
+)
+
+// chapter is one further file that people write, described beside the main one.
+type chapter struct {
+	title string
+	intro string
+	value any // a struct with yaml and doc tags and its defaults filled in
+}
+
+// chapters lists the further files. This is the place to add one: its type's
+// tags are the reference, and `go test -update` here writes it.
+func chapters() []chapter {
+	return []chapter{
+		{
+			title: "Experiments file",
+			intro: "Named by `experiments.file`; read again when it changes and on SIGHUP, all or nothing.",
+			value: abtest.Config{},
+		},
+		{
+			title: "Features file",
+			intro: "Named by `features.schema`: the features that the store holds, by entity, and the defaults of those that come with requests.",
+			value: features.SchemaConfig{},
+		},
+		{
+			title: "Model file",
+			intro: "`<repository>/<model>/config.yaml`, or beside one version's `model.onnx`, where it replaces the model's. Optional, as is every\n" +
+				"key: what the ONNX graph says is not asked for. Where the main file has a `models.default_…` key for a value, that is\n" +
+				"its default.",
+			value: models.DefaultConfig(),
+		},
+	}
+}

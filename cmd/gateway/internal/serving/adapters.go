@@ -1,0 +1,72 @@
+package serving
+
+import (
+	"errors"
+	"io"
+	"syscall"
+	"time"
+
+	"hotpath/batcher"
+	"hotpath/features"
+	"hotpath/models"
+	"hotpath/resilience/handoff"
+	"hotpath/router"
+)
+
+// scorer shows a batcher to the router.
+type scorer struct{ *batcher.Batcher }
+
+func (s scorer) Acquire() router.Job { return (*job)(s.Batcher.Acquire()) }
+
+// job is a batcher's job whose errors are the router's. It is the same memory
+// under another type, so that the translation costs no allocation.
+type job batcher.Job
+
+func (j *job) inner() *batcher.Job { return (*batcher.Job)(j) }
+func (j *job) In() *models.Row     { return j.inner().In() }
+func (j *job) Out() *models.Row    { return j.inner().Out() }
+func (j *job) Release()            { j.inner().Release() }
+func (j *job) Timing() (queued, run time.Duration, rows int) {
+	return j.inner().Timing()
+}
+
+func (j *job) Score(until time.Time, prio handoff.Priority) error {
+	err := j.inner().Score(until, prio)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, batcher.ErrOverloaded):
+		return router.ErrOverloaded
+	case errors.Is(err, batcher.ErrExpired):
+		return router.ErrDeadline
+	case errors.Is(err, batcher.ErrUnfinished):
+		return router.ErrUnfinished
+	case errors.Is(err, batcher.ErrStuck):
+		return router.ErrStuck
+	case errors.Is(err, batcher.ErrTimeout):
+		return router.ErrTimeout
+	case errors.Is(err, batcher.ErrRow):
+		return router.ErrRow
+	case errors.Is(err, batcher.ErrClosed):
+		return router.ErrClosed
+	}
+	return err
+}
+
+// view shows a feature view to the router, with the router's errors.
+type view struct{ *features.View }
+
+func (v view) Fetch(until time.Time, ids [][]byte, row *models.Row, origins []models.Origin) error {
+	err := v.View.Fetch(until, ids, row, origins)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, features.ErrQueueFull):
+		return router.ErrOverloaded
+	case errors.Is(err, features.ErrTimeout):
+		return router.ErrDeadline
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return router.ErrReset
+	}
+	return err
+}

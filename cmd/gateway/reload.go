@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"hotpath/abtest"
+	"hotpath/cmd/gateway/internal/config"
+	"hotpath/cmd/gateway/internal/serving"
+	"hotpath/models/repository"
+	"hotpath/models/strictyaml"
+)
+
+// experiments keeps the serving experiments equal to their file. A file that
+// cannot be read, is not valid, or names model versions that cannot be loaded
+// changes nothing: the experiments before it go on, and the reasons are logged,
+// counted and shown.
+type experiments struct {
+	options    config.Experiments
+	world      *serving.World
+	repository *repository.Repository // set before the first reload
+	log        *slog.Logger
+	reloads    *prometheus.CounterVec
+	ok         prometheus.Gauge
+
+	mu struct {
+		sync.Mutex
+		digest [sha256.Size]byte // of the file as it was tried last
+		err    error
+		at     time.Time
+	}
+}
+
+// loadTimeout bounds the loading of versions that a new file names.
+const loadTimeout = time.Minute
+
+// newExperiments reads the file for the first time. A broken one is an error:
+// nothing serves yet that could go on.
+func newExperiments(o config.Experiments, w *serving.World, log *slog.Logger, reg prometheus.Registerer) (*experiments, error) {
+	e := &experiments{options: o, world: w, log: log,
+		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hotpath_experiments_reloads_total",
+			Help: "Times the experiments file was read, by result."}, []string{"result"}),
+		ok: prometheus.NewGauge(prometheus.GaugeOpts{Name: "hotpath_experiments_last_reload_ok",
+			Help: "1 if the experiments that serve are those of the file, 0 if the file was refused."}),
+	}
+	for _, c := range []prometheus.Collector{e.reloads, e.ok} {
+		if err := reg.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	e.ok.Set(1)
+	if o.File == "" {
+		return e, nil
+	}
+	data, err := os.ReadFile(o.File)
+	if err != nil {
+		return nil, fmt.Errorf("experiments.file: %w", err)
+	}
+	plan, err := compileExperiments(o.File, data)
+	if err != nil {
+		return nil, err
+	}
+	e.mu.digest, e.mu.at = sha256.Sum256(data), time.Now()
+	return e, w.SetPlan(plan)
+}
+
+// compileExperiments reads an experiments file. Its error holds every problem
+// with its line.
+func compileExperiments(file string, data []byte) (*abtest.Plan, error) {
+	var c abtest.Config
+	if err := strictyaml.Decode(file, data, &c); err != nil {
+		return nil, err
+	}
+	plan, err := abtest.Compile(c)
+	return plan, locate(file, data, err)
+}
+
+// locate adds the lines of the file to the problems of a plan.
+func locate(file string, data []byte, err error) error {
+	var problems abtest.Problems
+	if !errors.As(err, &problems) {
+		return err
+	}
+	var located strictyaml.Problems
+	for _, p := range problems {
+		located = append(located, strictyaml.At(file, data, p.Path, p.Message))
+	}
+	return located.Err()
+}
+
+// watch reads the file again when it changed and when asked, until ctx ends. The
+// content is compared, not the time of the change, so that a file replaced by
+// rename, through a symbolic link or in place is seen alike.
+func (e *experiments) watch(ctx context.Context, ask <-chan struct{}) {
+	tick := time.NewTicker(e.options.ReloadInterval)
+	defer tick.Stop()
+	for {
+		force := false
+		select {
+		case <-ctx.Done():
+			return
+		case <-ask:
+			force = true
+		case <-tick.C:
+		}
+		if e.options.File != "" {
+			// The outcome is logged and kept for whoever looks.
+			_ = e.reload(ctx, force)
+		}
+	}
+}
+
+// reload makes the file's experiments serve. Without force it does nothing when
+// the file is as it was. The error says why it was refused.
+func (e *experiments) reload(ctx context.Context, force bool) error {
+	if e.options.File == "" {
+		return errors.New("no experiments file is configured (experiments.file)")
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	data, err := os.ReadFile(e.options.File)
+	digest := sha256.Sum256(data)
+	if err != nil {
+		// Marks the failure itself as seen, so that it is reported once.
+		digest = sha256.Sum256([]byte(err.Error()))
+	}
+	if !force && digest == e.mu.digest {
+		return e.mu.err
+	}
+	e.mu.digest, e.mu.at = digest, time.Now()
+	if err == nil {
+		err = e.apply(ctx, data)
+	}
+	e.finishLocked(err)
+	return err
+}
+
+// apply compiles the file, loads the model versions that it names and that are
+// not loaded, and makes it serve.
+func (e *experiments) apply(ctx context.Context, data []byte) error {
+	plan, err := compileExperiments(e.options.File, data)
+	if err != nil {
+		e.world.KeepPlan()
+		return err
+	}
+	if err := e.world.SetPlan(plan); err == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
+	var failed []error
+	for _, ref := range e.world.Missing(plan) {
+		if err := e.repository.Load(ctx, ref.Model, ref.Version); err != nil {
+			failed = append(failed, err)
+		}
+	}
+	if err := e.world.SetPlan(plan); err != nil {
+		return errors.Join(append([]error{locate(e.options.File, data, err)}, failed...)...)
+	}
+	return nil
+}
+
+func (e *experiments) finishLocked(err error) {
+	e.mu.err = err
+	if err != nil {
+		e.reloads.WithLabelValues("refused").Inc()
+		e.ok.Set(0)
+		e.log.Error("experiments refused; those before go on serving", "file", e.options.File, "error", err)
+		return
+	}
+	e.reloads.WithLabelValues("ok").Inc()
+	e.ok.Set(1)
+	e.log.Info("experiments serve", "file", e.options.File, "digest", e.world.State().Plan.Digest().String())
+}
+
+// last says when the file was tried last, and why it does not serve; nil when it does.
+func (e *experiments) last() (at time.Time, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.mu.at, e.mu.err
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"hotpath/batcher"
+	"hotpath/cmd/gateway/internal/admin"
+	"hotpath/cmd/gateway/internal/config"
+	"hotpath/cmd/gateway/internal/serving"
+	"hotpath/resilience"
+)
+
+// openServers makes the admin server; the traffic server was made with its
+// handler.
+func (g *gateway) openServers(context.Context, openOptions) error {
+	g.admin = admin.NewServer(admin.New(admin.Options{
+		Repository: g.repository, Gatherer: g.reg, Readiness: g.readiness, Status: g.status,
+		Config:      func(w io.Writer) error { return config.Dump(w, g.config, g.sources) },
+		Experiments: g.experimentsState,
+		Reload:      func(ctx context.Context) error { return g.experiments.reload(ctx, true) },
+		Guards:      g.guardStates, GuardHold: g.holdGuard, Log: g.log.Logger,
+	}))
+	return nil
+}
+
+// status is what only the composition knows about the gateway.
+func (g *gateway) status() admin.Status {
+	s := admin.Status{
+		Version: version, StartedAt: g.startedAt,
+		ONNXRuntime: admin.RuntimeStatus{Version: g.runtime.Version(), Library: g.runtime.Library()},
+		Generation:  g.world.State().Generation,
+		Features: admin.FeatureStatus{Embedded: g.embedded != nil, Mode: g.config.Features.Redis.Mode,
+			Addresses: g.config.Features.Redis.Addresses}.Of(g.store),
+		InFlight: g.pipeline.InFlight(), Draining: g.stopping.Load(),
+	}
+	if g.embedded != nil {
+		s.Features.Addresses = []string{g.embedded.Addr()}
+	}
+	models := g.repository.List()
+	g.world.Queues(func(model string, version int, stats batcher.Stats, info serving.Info) {
+		m, _ := models.Model(model)
+		s.Models = append(s.Models, admin.ModelStatus{Model: model, Version: version, Current: m.Current == version,
+			Provider: string(info.Provider), Stats: stats})
+	})
+	return s
+}
+
+func (g *gateway) experimentsState() admin.Experiments {
+	state := g.world.State()
+	reloadedAt, err := g.experiments.last()
+	if err == nil {
+		err = state.PlanErr
+	}
+	return admin.Experiments{Plan: state.Plan, File: g.config.Experiments.File, ReloadedAt: reloadedAt, ReloadErr: err,
+		DefaultModel: g.config.Models.Default}
+}
+
+func (g *gateway) guardStates() []resilience.State {
+	var states []resilience.State
+	for _, guard := range g.guards() {
+		states = append(states, guard.State())
+	}
+	return states
+}
+
+// holdGuard is an operator's switch: it opens a guard until it is released.
+func (g *gateway) holdGuard(name string, open bool) error {
+	for _, guard := range g.guards() {
+		if guard.State().Name == name {
+			guard.Hold(open)
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: %q", admin.ErrNoGuard, name)
+}

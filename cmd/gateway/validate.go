@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"hotpath/cmd/gateway/internal/config"
+	"hotpath/models/repository"
+	"hotpath/models/strictyaml"
+)
+
+func newValidateCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "validate [FILE...]",
+		Short: "Check the configuration and every file that it names",
+		Long: "Check everything that `gateway serve` would read, without starting anything: the main file, the\n" +
+			"environment and the flags; features.yaml; experiments.yaml; in the model repository every config.yaml,\n" +
+			"golden.json, manifest.json and the structure of every model.onnx; and that features and model versions\n" +
+			"that are named elsewhere are there. Every problem is reported, one a line, as file:line:column: key: message.\n\n" +
+			"FILEs are main files; without one it is that of --config. Exits with 2 when something is wrong.",
+		Example: "  gateway validate --config gateway.yaml\n  gateway validate deploy/*.yaml",
+		RunE: func(cmd *cobra.Command, files []string) error {
+			overrides, err := a.overrides()
+			if err != nil {
+				return err
+			}
+			if len(files) == 0 {
+				files = []string{a.file()}
+			}
+			var all strictyaml.Problems
+			var summaries []string
+			for _, file := range files {
+				v := validator{a: a, overrides: overrides}
+				v.main(cmd.Context(), file)
+				all = append(all, v.problems...)
+				summaries = append(summaries, v.summary(file))
+			}
+			if len(all) > 0 {
+				return wrongError{all}
+			}
+			_, err = fmt.Fprintln(a.stdout, strings.Join(summaries, "\n"))
+			return err
+		},
+	}
+}
+
+// validator checks one main file and what it names.
+type validator struct {
+	a         *app
+	overrides []config.Override
+	problems  strictyaml.Problems
+
+	config      *config.Config
+	schema      schemaFile
+	experiments experimentsFile
+	repository  *repository.Status
+}
+
+// add keeps an error's problems, each once: two versions can share a config.yaml.
+func (v *validator) add(file string, err error) {
+	var problems strictyaml.Problems
+	switch {
+	case err == nil:
+		return
+	case !errors.As(err, &problems):
+		problems = strictyaml.Problems{{File: file, Message: err.Error()}}
+	}
+	for _, p := range problems {
+		if !slices.Contains(v.problems, p) {
+			v.problems = append(v.problems, p)
+		}
+	}
+}
+
+func (v *validator) main(ctx context.Context, file string) {
+	var sources config.Sources
+	var err error
+	v.config, sources, err = config.Check(file, v.a.environ, v.overrides...)
+	v.add(file, err)
+	if v.config == nil {
+		return
+	}
+	c := v.config
+	v.schema, err = readSchema(c.Features.Schema)
+	v.addRead(c.Features.Schema, err)
+	schemaOK := err == nil
+	v.experiments, err = readExperiments(c.Experiments.File)
+	v.addRead(c.Experiments.File, err)
+	v.models(ctx, schemaOK)
+	if v.repository == nil {
+		return
+	}
+	if err == nil {
+		v.variants()
+	}
+	if name := c.Models.Default; name != "" {
+		if _, ok := v.repository.Model(name); !ok {
+			v.add(file, sources.Problems([]config.Problem{{Path: "models.default",
+				Message: fmt.Sprintf("there is no model %q in %s", name, c.Models.Dir)}}))
+		}
+	}
+}
+
+// addRead is add, but for a file that is not there: config.Check has said so.
+func (v *validator) addRead(file string, err error) {
+	if !errors.Is(err, fs.ErrNotExist) {
+		v.add(file, err)
+	}
+}
+
+// variants checks that every enabled experiment's versions are in the repository.
+func (v *validator) variants() {
+	for i, e := range v.experiments.plan.Experiments() {
+		for j, variant := range e.Variants() {
+			if message := v.missing(variant.Model(), variant.Version()); e.Enabled() && message != "" {
+				path := fmt.Sprintf("experiments[%d].variants[%d]", i, j)
+				if variant.Version() != 0 {
+					path += ".version"
+				}
+				v.problems = append(v.problems, v.experiments.doc.At(path, message))
+			}
+		}
+	}
+}
+
+// missing says why a version cannot serve; empty when it can. Version 0 is
+// whichever the model serves.
+func (v *validator) missing(model string, version int) string {
+	m, ok := v.repository.Model(model)
+	if !ok {
+		return fmt.Sprintf("there is no model %q in %s", model, v.repository.Dir)
+	}
+	var ready []string
+	for _, have := range m.Versions {
+		if have.State == repository.StateReady {
+			ready = append(ready, fmt.Sprint(have.Version))
+		}
+	}
+	one, ok := m.Version(version)
+	switch {
+	case version == 0 && len(ready) == 0:
+		return fmt.Sprintf("model %q has no version that can be loaded", model)
+	case version == 0:
+		return ""
+	case !ok:
+		return fmt.Sprintf("model %q has no version %d in %s (it has %s)", model, version, v.repository.Dir, strings.Join(ready, ", "))
+	case one.State != repository.StateReady:
+		return fmt.Sprintf("version %d of model %q cannot be loaded", version, model)
+	}
+	return ""
+}
+
+func (v *validator) summary(file string) string {
+	if file == "" {
+		file = "defaults, environment and flags"
+	}
+	s := "ok: " + file
+	if v.repository != nil {
+		versions := 0
+		for _, m := range v.repository.Models {
+			versions += len(m.Versions)
+		}
+		s += fmt.Sprintf("; %s with %s", count(len(v.repository.Models), "model"), count(versions, "version"))
+	}
+	if v.experiments.plan != nil {
+		s += "; " + count(len(v.experiments.plan.Experiments()), "experiment")
+	}
+	n := 0
+	for _, e := range v.schema.config.Entities {
+		n += len(e.Features)
+	}
+	return s + fmt.Sprintf("; %s of %s", count(n, "feature"), count(len(v.schema.config.Entities), "entity"))
+}

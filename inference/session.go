@@ -1,0 +1,181 @@
+package inference
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	ort "github.com/yalue/onnxruntime_go"
+
+	"hotpath/models"
+)
+
+// Provider is where a model runs.
+type Provider string
+
+// The execution providers.
+const (
+	CPU  Provider = "cpu"
+	CUDA Provider = "cuda"
+)
+
+// ErrNoProvider says that this build of ONNX Runtime, or this machine, cannot
+// run models on the provider that was asked for.
+var ErrNoProvider = errors.New("execution provider not available")
+
+// SessionOptions say how a model version is run.
+type SessionOptions struct {
+	Provider Provider
+	// Threads one run may use inside its operators. 1 is best for small models:
+	// parallelism then comes from runners.
+	Threads int
+	// Outputs to compute; empty: all that the graph has.
+	Outputs []string
+	// CUDA only.
+	Device         int
+	MemoryLimitMiB int
+	// FallbackToCPU runs the model on the CPU where CUDA is not available.
+	FallbackToCPU bool
+	// Sample fills a valid input row, used to find output shapes that the graph
+	// does not declare; nil: zeros and empty strings are tried.
+	Sample func(l *models.Layout, r *models.Row) error
+}
+
+// Session is one loaded model version. Its runners share the weights.
+type Session struct {
+	session  *ort.DynamicAdvancedSession
+	in, out  *models.Layout
+	fixed    int // the graph's fixed batch size; 0 when it is dynamic
+	provider Provider
+}
+
+// Load makes a session of a model that is held in memory. data is copied by
+// ONNX Runtime and may be dropped after. The error says what about the graph
+// cannot be served and how to export it so that it can.
+func (r *Runtime) Load(data []byte, o SessionOptions) (*Session, error) {
+	inputs, outputs, err := ort.GetInputOutputInfoWithONNXData(data)
+	if err != nil {
+		return nil, fmt.Errorf("ONNX Runtime cannot read the model: %w", err)
+	}
+	if outputs, err = chosenOutputs(outputs, o.Outputs); err != nil {
+		return nil, err
+	}
+	s := &Session{}
+	if err := s.readSignature(inputs, outputs); err != nil {
+		return nil, err
+	}
+	if err := s.create(data, inputs, outputs, o); err != nil {
+		return nil, err
+	}
+	if err := s.probe(outputs, o.Sample); err != nil {
+		s.Close()
+		return nil, err
+	}
+	sig := models.Signature{Inputs: s.in.Ports, Outputs: s.out.Ports}
+	if err := sig.Validate(); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Session) create(data []byte, inputs, outputs []ort.InputOutputInfo, o SessionOptions) error {
+	session, err := newSession(data, names(inputs), names(outputs), o)
+	s.provider = o.Provider
+	if errors.Is(err, ErrNoProvider) && o.FallbackToCPU {
+		o.Provider, s.provider = CPU, CPU
+		session, err = newSession(data, names(inputs), names(outputs), o)
+	}
+	if err != nil {
+		return err
+	}
+	if s.provider == CUDA {
+		restoreSignalStacks()
+	}
+	s.session = session
+	return nil
+}
+
+func newSession(data []byte, in, out []string, o SessionOptions) (*ort.DynamicAdvancedSession, error) {
+	opts, err := ort.NewSessionOptions()
+	if err != nil {
+		return nil, err
+	}
+	defer opts.Destroy()
+	threads := max(o.Threads, 1)
+	err = errors.Join(
+		opts.SetIntraOpNumThreads(threads),
+		opts.SetInterOpNumThreads(1),
+		opts.SetExecutionMode(ort.ExecutionModeSequential),
+		// Idle pools would spin and take the cores that other requests need.
+		opts.AddSessionConfigEntry("session.intra_op.allow_spinning", "0"),
+		opts.AddSessionConfigEntry("session.inter_op.allow_spinning", "0"),
+		// The arena keeps its largest batch for ever and is not given back on close.
+		opts.SetCpuMemArena(false),
+		opts.SetMemPattern(false),
+	)
+	if err != nil {
+		return nil, err
+	}
+	if o.Provider == CUDA {
+		if err := appendCUDA(opts, o); err != nil {
+			return nil, fmt.Errorf("%w: cuda: %v (a GPU build of ONNX Runtime is set by $%s; execution_provider: cpu, or cuda.on_missing: cpu, serves without)",
+				ErrNoProvider, err, LibraryEnv)
+		}
+	}
+	session, err := ort.NewDynamicAdvancedSessionWithONNXData(data, in, out, opts)
+	if err != nil {
+		return nil, fmt.Errorf("ONNX Runtime cannot load the model: %w", err)
+	}
+	return session, nil
+}
+
+func appendCUDA(opts *ort.SessionOptions, o SessionOptions) error {
+	cuda, err := ort.NewCUDAProviderOptions()
+	if err != nil {
+		return err
+	}
+	defer cuda.Destroy()
+	settings := map[string]string{
+		"device_id":             strconv.Itoa(o.Device),
+		"arena_extend_strategy": "kSameAsRequested",
+	}
+	if o.MemoryLimitMiB > 0 {
+		settings["gpu_mem_limit"] = strconv.Itoa(o.MemoryLimitMiB << 20)
+	}
+	if err := cuda.Update(settings); err != nil {
+		return err
+	}
+	return opts.AppendExecutionProviderCUDA(cuda)
+}
+
+// Signature is what the model takes and gives.
+func (s *Session) Signature() models.Signature {
+	return models.Signature{Inputs: s.in.Ports, Outputs: s.out.Ports}
+}
+
+// Layouts of the model's input and output rows.
+func (s *Session) Layouts() (in, out *models.Layout) { return s.in, s.out }
+
+// Provider the model really runs on, which differs from the one asked for after
+// a fallback.
+func (s *Session) Provider() Provider { return s.provider }
+
+// FixedBatch is the batch size that the graph demands, 0 when any will do.
+func (s *Session) FixedBatch() int { return s.fixed }
+
+// Close frees the weights and gives the memory back to the system. Every runner
+// must be closed before.
+func (s *Session) Close() error {
+	err := s.session.Destroy()
+	trimMemory()
+	return err
+}
+
+func names(infos []ort.InputOutputInfo) []string {
+	out := make([]string, len(infos))
+	for i := range infos {
+		out[i] = infos[i].Name
+	}
+	return out
+}

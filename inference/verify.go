@@ -1,0 +1,105 @@
+package inference
+
+import (
+	"fmt"
+	"math"
+
+	"hotpath/models"
+)
+
+// Verify proves a runner before it may serve: every golden case must come out
+// as recorded, alone and in full batches, and every batch size runs once, so
+// that no request pays for a first run. golden may be nil: then one row of
+// zeros is tried at each size, and a model that refuses it is left unwarmed,
+// since zeros need not be valid for it.
+func (r *Runner) Verify(golden *models.Golden) error {
+	sig := r.session.Signature()
+	if golden == nil {
+		return r.warm(nil)
+	}
+	if err := golden.Check(&sig); err != nil {
+		return err
+	}
+	if err := r.golden(golden); err != nil {
+		return err
+	}
+	return r.warm(golden)
+}
+
+// golden runs the cases one by one and then in batches as large as they come.
+func (r *Runner) golden(g *models.Golden) error {
+	for _, size := range []int{r.sizes[0], r.MaxRows()} {
+		for from := 0; from < len(g.Cases); from += size {
+			if err := r.goldenBatch(g, from, min(from+size, len(g.Cases))); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r *Runner) goldenBatch(g *models.Golden, from, to int) error {
+	rows := make([]models.Row, to-from)
+	for i := range rows {
+		rows[i] = r.session.in.NewRow()
+		if err := g.Input(from+i, r.session.in, &rows[i]); err != nil {
+			return err
+		}
+		r.in.SetRow(i, &rows[i])
+	}
+	if err := r.Run(len(rows)); err != nil {
+		return fmt.Errorf("golden cases %d to %d: %w", from, to-1, err)
+	}
+	got := r.session.out.NewRow()
+	for i := range rows {
+		r.out.GetRow(i, &got)
+		if err := g.Compare(from+i, r.session.out, &got); err != nil {
+			return err
+		}
+		if err := finite(r.session.out, &got); err != nil {
+			return fmt.Errorf("golden case %d: %w", from+i, err)
+		}
+	}
+	return nil
+}
+
+// finite refuses a model that scores NaN or an infinity: no answer could be made of it.
+func finite(l *models.Layout, row *models.Row) error {
+	for i, p := range l.Ports {
+		for e := range l.Width[i] {
+			var v float64
+			switch p.DType {
+			case models.Float32:
+				v = float64(row.Float32(l.Offset[i] + 4*e))
+			case models.Float64:
+				v = row.Float64(l.Offset[i] + 8*e)
+			}
+			if math.IsNaN(v) || math.IsInf(v, 0) {
+				return fmt.Errorf("output %q element %d is %v", p.Name, e, v)
+			}
+		}
+	}
+	return nil
+}
+
+// warm runs every batch size once, on the first golden case.
+func (r *Runner) warm(g *models.Golden) error {
+	row := r.session.in.NewRow()
+	if g != nil {
+		if err := g.Input(0, r.session.in, &row); err != nil {
+			return err
+		}
+	}
+	for i := range r.MaxRows() {
+		r.in.SetRow(i, &row)
+	}
+	for _, n := range r.sizes {
+		if err := r.Run(n); err != nil {
+			if g == nil {
+				return nil
+			}
+			return fmt.Errorf("warm-up with %d rows: %w", n, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,223 @@
+package models
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+)
+
+// Golden is a version's golden.json: rows with the outputs that the framework
+// which trained the model gave for them. A version that answers otherwise is
+// not served.
+type Golden struct {
+	// Source says what made the outputs, for a reader.
+	Source string `json:"source"`
+	// Tolerance is allowed absolutely and again relative to the wanted value:
+	// |got - want| <= Tolerance + Tolerance*|want|. 0 asks for equality.
+	Tolerance float64      `json:"tolerance"`
+	Cases     []GoldenCase `json:"cases"`
+}
+
+// GoldenCase is one row: each port's elements, flat and row-major, as
+// json.Number, string or bool. NaN and infinities are the strings "NaN",
+// "Infinity" and "-Infinity".
+type GoldenCase struct {
+	Inputs  map[string][]any `json:"inputs"`
+	Outputs map[string][]any `json:"outputs"`
+}
+
+// The limits of a golden.json, and the tolerance of one that names none.
+const (
+	MaxGoldenCases   = 1000
+	MaxGoldenBytes   = 64 << 20
+	DefaultTolerance = 1e-5
+)
+
+// ReadGolden reads a golden.json: no unknown or duplicate keys, nothing after
+// the object, at most MaxGoldenCases cases and MaxGoldenBytes bytes.
+func ReadGolden(r io.Reader) (*Golden, error) {
+	data, err := io.ReadAll(io.LimitReader(r, MaxGoldenBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("golden: %w", err)
+	}
+	if len(data) > MaxGoldenBytes {
+		return nil, fmt.Errorf("golden: file is over the limit of %d bytes; keep fewer cases", MaxGoldenBytes)
+	}
+	if err := checkKeys(data); err != nil {
+		return nil, fmt.Errorf("golden: %w", err)
+	}
+	g := &Golden{Tolerance: DefaultTolerance}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(g); err != nil {
+		return nil, fmt.Errorf("golden: %w", err)
+	}
+	if err := g.validate(); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+func (g *Golden) validate() error {
+	switch {
+	case !(g.Tolerance >= 0 && g.Tolerance <= 1):
+		return fmt.Errorf("golden: tolerance %v is outside 0 to 1", g.Tolerance)
+	case len(g.Cases) == 0:
+		return errors.New("golden: cases is empty; add at least one, or remove the file")
+	case len(g.Cases) > MaxGoldenCases:
+		return fmt.Errorf("golden: %d cases are over the limit of %d", len(g.Cases), MaxGoldenCases)
+	}
+	for i, c := range g.Cases {
+		if len(c.Inputs) == 0 || len(c.Outputs) == 0 {
+			return fmt.Errorf("golden: cases[%d] needs inputs and outputs", i)
+		}
+	}
+	return nil
+}
+
+// checkKeys refuses what encoding/json lets pass: an object with a key twice,
+// keys in another case than ours, and anything after the first value.
+func checkKeys(data []byte) error {
+	known := map[string]bool{"source": true, "tolerance": true, "cases": true, "inputs": true, "outputs": true}
+	// One set of keys per open object; nil for an open array. Keys are our own
+	// in the file's object and in those of cases; below they are port names.
+	var open []map[string]bool
+	objects, key := 0, false
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	for {
+		tok, err := dec.Token()
+		if err == io.EOF && len(open) == 0 {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if len(open) > 0 && key {
+			if name, ok := tok.(string); ok {
+				keys := open[len(open)-1]
+				if keys[name] {
+					return fmt.Errorf("key %q is given twice before offset %d", name, dec.InputOffset())
+				}
+				if objects <= 2 && !known[name] {
+					return fmt.Errorf("unknown key %q before offset %d", name, dec.InputOffset())
+				}
+				keys[name], key = true, false
+				continue
+			}
+		}
+		switch tok {
+		case json.Delim('{'):
+			open, objects = append(open, map[string]bool{}), objects+1
+		case json.Delim('['):
+			open = append(open, nil)
+		case json.Delim('}'):
+			open, objects = open[:len(open)-1], objects-1
+		case json.Delim(']'):
+			open = open[:len(open)-1]
+		}
+		key = len(open) > 0 && open[len(open)-1] != nil
+		if len(open) == 0 {
+			if _, err := dec.Token(); err != io.EOF {
+				return fmt.Errorf("something follows the object at offset %d", dec.InputOffset())
+			}
+			return nil
+		}
+	}
+}
+
+// Check reports every case whose ports are not those of the graph: every input
+// must be there, and outputs as far as they are named.
+func (g *Golden) Check(sig *Signature) error {
+	in, out := NewLayout(sig.Inputs), NewLayout(sig.Outputs)
+	row, want := in.NewRow(), out.NewRow()
+	var errs []error
+	for i := range g.Cases {
+		row.Text, want.Text = row.Text[:0], want.Text[:0]
+		if err := g.Input(i, in, &row); err != nil {
+			errs = append(errs, err)
+		} else if err := g.Cases[i].fillOutputs(i, out, &want); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Input fills r, a row of l, with the inputs of case i. Every port must be given.
+func (g *Golden) Input(i int, l *Layout, r *Row) error {
+	c := &g.Cases[i]
+	for _, name := range sortedKeys(c.Inputs) {
+		if l.Port(name) < 0 {
+			return fmt.Errorf("golden: cases[%d]: the model has no input %q; it has %s", i, name, portNames(l.Ports))
+		}
+	}
+	for p := range l.Ports {
+		values, ok := c.Inputs[l.Ports[p].Name]
+		if !ok {
+			return fmt.Errorf("golden: cases[%d]: input %s is missing", i, l.Ports[p])
+		}
+		if err := putPort(r, l, p, values); err != nil {
+			return fmt.Errorf("golden: cases[%d]: input %s: %w", i, l.Ports[p].Name, err)
+		}
+	}
+	return nil
+}
+
+func (c *GoldenCase) fillOutputs(i int, l *Layout, r *Row) error {
+	for _, name := range sortedKeys(c.Outputs) {
+		p := l.Port(name)
+		if p < 0 {
+			return fmt.Errorf("golden: cases[%d]: the model has no output %q; it has %s", i, name, portNames(l.Ports))
+		}
+		if err := putPort(r, l, p, c.Outputs[name]); err != nil {
+			return fmt.Errorf("golden: cases[%d]: output %s: %w", i, name, err)
+		}
+	}
+	return nil
+}
+
+// Compare reports the first element of got, a row of l, that is not what case i
+// wants. Floats may differ by the tolerance, everything else must be equal; NaN
+// is right only where the case says so.
+func (g *Golden) Compare(i int, l *Layout, got *Row) error {
+	want := l.NewRow()
+	c := &g.Cases[i]
+	if err := c.fillOutputs(i, l, &want); err != nil {
+		return err
+	}
+	for _, name := range sortedKeys(c.Outputs) {
+		p := l.Port(name)
+		for e := range l.Ports[p].Width() {
+			if g.equal(l, p, e, &want, got) {
+				continue
+			}
+			return fmt.Errorf("golden: cases[%d]: output %s element %d: want %s, got %s (%s, tolerance %v, outputs of %q)",
+				i, name, e, elementText(&want, l, p, e), elementText(got, l, p, e), l.Ports[p].DType, g.Tolerance, g.Source)
+		}
+	}
+	return nil
+}
+
+func (g *Golden) equal(l *Layout, port, i int, want, got *Row) bool {
+	d := l.Ports[port].DType
+	off := l.Offset[port] + i*d.Size()
+	switch d {
+	case String:
+		at := l.StringOffset[port] + i
+		return want.StringAt(at) == got.StringAt(at)
+	case Float16, BFloat16, Float32, Float64:
+		w, h := floatAt(want, d, off), floatAt(got, d, off)
+		if math.IsNaN(w) || math.IsNaN(h) {
+			return math.IsNaN(w) && math.IsNaN(h)
+		}
+		// Infinities first: their difference is not a number.
+		return w == h || math.Abs(h-w) <= g.Tolerance+g.Tolerance*math.Abs(w) && !math.IsInf(w, 0)
+	case Bool:
+		return want.Bool(off) == got.Bool(off)
+	}
+	return bytes.Equal(want.Data[off:off+d.Size()], got.Data[off:off+d.Size()])
+}

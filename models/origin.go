@@ -1,0 +1,40 @@
+package models
+
+// Origin says where a feature's value in a vector came from.
+type Origin uint8
+
+// The origins, in the order in which the feature stage tries them.
+const (
+	// OriginUnset is a feature that nothing has filled yet.
+	OriginUnset Origin = iota
+	// OriginRequest is a value sent with the request.
+	OriginRequest
+	// OriginStore is a fresh value read from the feature store.
+	OriginStore
+	// OriginCopy is a recent copy kept in memory, used while the store is not answering.
+	OriginCopy
+	// OriginMissing is the declared default: entity or field is not in the store.
+	OriginMissing
+	// OriginStale is the declared default: the stored value is older than its maximum age.
+	OriginStale
+	// OriginInvalid is the declared default: the stored value has the wrong type, or is NaN or infinite.
+	OriginInvalid
+	// OriginUnavailable is the declared default: the store did not answer and there is no copy.
+	OriginUnavailable
+	numOrigins
+)
+
+var originNames = [numOrigins]string{"unset", "request", "store", "copy", "default_missing",
+	"default_stale", "default_invalid", "default_unavailable"}
+
+// String is the name shown in ?explain=true and in metrics.
+func (o Origin) String() string { return originNames[o] }
+
+// Origins lists every origin, for metrics made in advance.
+func Origins() []Origin {
+	all := make([]Origin, numOrigins)
+	for i := range all {
+		all[i] = Origin(i)
+	}
+	return all
+}

@@ -1,0 +1,114 @@
+package models
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Port is one named input or output tensor of a model, seen from one row: the
+// leading batch dimension is left out.
+type Port struct {
+	Name  string `json:"name"`
+	DType DType  `json:"datatype"`
+	// Shape of one row; empty for a model whose tensor is [batch].
+	Shape []int `json:"shape"`
+}
+
+// Width is the number of elements in one row.
+func (p Port) Width() int {
+	n := 1
+	for _, d := range p.Shape {
+		n *= d
+	}
+	return n
+}
+
+// Stride is the size of one row in bytes; 0 for a String port.
+func (p Port) Stride() int { return p.Width() * p.DType.Size() }
+
+func (p Port) String() string { return fmt.Sprintf("%s %s%v", p.Name, p.DType, p.Shape) }
+
+// Signature is what a model takes and gives, as read from its graph.
+type Signature struct {
+	Inputs  []Port `json:"inputs"`
+	Outputs []Port `json:"outputs"`
+}
+
+// Layout says where each port of one side of a signature lies in a Row. It is
+// computed once per model version and shared by everyone who touches its rows.
+type Layout struct {
+	Ports []Port
+	// Offset of each fixed-width port in Row.Data, in bytes, 8-byte aligned.
+	Offset []int
+	// First of each string port's elements in Row.Strings.
+	StringOffset []int
+	// Stride and Width of each port, computed once.
+	Stride []int
+	Width  []int
+	// Bytes and Strings are the lengths of Row.Data and Row.Strings.
+	Bytes   int
+	Strings int
+}
+
+// NewLayout lays ports out one after the other, each aligned to 8 bytes.
+func NewLayout(ports []Port) *Layout {
+	n := len(ports)
+	l := &Layout{Ports: ports, Offset: make([]int, n), StringOffset: make([]int, n), Stride: make([]int, n), Width: make([]int, n)}
+	for i, p := range ports {
+		l.Stride[i], l.Width[i] = p.Stride(), p.Width()
+		l.Offset[i], l.StringOffset[i] = l.Bytes, l.Strings
+		if p.DType == String {
+			l.Strings += p.Width()
+		} else {
+			l.Bytes += (p.Stride() + 7) &^ 7
+		}
+	}
+	return l
+}
+
+// Port finds a port by name; -1 when there is none.
+func (l *Layout) Port(name string) int {
+	for i := range l.Ports {
+		if l.Ports[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// Bounds are the sizes of a model's rows that are accepted; above them a model
+// is refused at load, so that no request can make a row larger.
+const (
+	MaxRowBytes   = 64 << 20
+	MaxRowStrings = 1 << 20
+)
+
+// Validate reports every port that cannot be served.
+func (s *Signature) Validate() error {
+	var errs []error
+	check := func(side string, ports []Port) {
+		if len(ports) == 0 {
+			errs = append(errs, fmt.Errorf("model has no %s", side))
+		}
+		var bytes, strings int
+		for _, p := range ports {
+			switch {
+			case p.DType == Invalid:
+				errs = append(errs, fmt.Errorf("%s %q: element type is not supported", side, p.Name))
+			case p.Width() <= 0:
+				errs = append(errs, fmt.Errorf("%s %q: shape %v has no fixed size after the batch dimension", side, p.Name, p.Shape))
+			case p.DType == String:
+				strings += p.Width()
+			default:
+				bytes += p.Stride()
+			}
+		}
+		if bytes > MaxRowBytes || strings > MaxRowStrings {
+			errs = append(errs, fmt.Errorf("%s row of %d bytes and %d strings is over the limit of %d bytes and %d strings",
+				side, bytes, strings, MaxRowBytes, MaxRowStrings))
+		}
+	}
+	check("inputs", s.Inputs)
+	check("outputs", s.Outputs)
+	return errors.Join(errs...)
+}

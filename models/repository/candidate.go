@@ -1,0 +1,293 @@
+package repository
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime/debug"
+	"strconv"
+	"syscall"
+	"time"
+
+	"hotpath/models"
+	"hotpath/models/onnxscan"
+	"hotpath/models/strictyaml"
+)
+
+// The largest config.yaml and manifest.json.
+const maxSmallFile = 1 << 20
+
+// load is one attempt to load a version. The owner fills the first part, one
+// goroutine the second; it travels back to the owner by Repository.results.
+type load struct {
+	model   string
+	version int
+	// settled is set when the files are known not to change any more: what does
+	// not fit together then is wrong and not unfinished.
+	settled bool
+	// served and refused are the digests of what serves and of what was refused
+	// last; files with one of them are not loaded again.
+	served, refused string
+	deadline        time.Time // set when it starts
+	abandoned       bool      // the owner has given up on it
+
+	stamp  stamp
+	digest string
+	loaded *Loaded // nil when nothing new was loaded
+	// err is nil, errUnsettled, errRefusedBefore, errGone or a reason for refusal.
+	err error
+}
+
+var (
+	errUnsettled     = errors.New("files are still being written")
+	errGone          = errors.New("is not there")
+	errRefusedBefore = errors.New("the same files were refused before")
+)
+
+// run does the load. It is called in a goroutine of its own.
+func (j *load) run(ctx context.Context, r *Repository) {
+	ctx, cancel := context.WithTimeout(ctx, r.o.LoadTimeout)
+	defer cancel()
+	defer func() {
+		if p := recover(); p != nil {
+			j.loaded, j.err = nil, fmt.Errorf("panic while loading: %v", p)
+			r.o.Log.Error("panic while loading a model", "model", j.model, "version", j.version,
+				"panic", p, "stack", string(debug.Stack()))
+		}
+	}()
+	c, err := j.read(r)
+	if err != nil || c == nil {
+		j.err = err
+		return
+	}
+	if r.o.Trial != nil {
+		if err := r.o.Trial(ctx, c.Data); err != nil {
+			j.err = fmt.Errorf("trial load: %w", err)
+			return
+		}
+	}
+	start := time.Now()
+	size := int64(len(c.Data))
+	served, err := r.loader.Load(ctx, *c)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("not loaded within %v: %w", r.o.LoadTimeout, err)
+	}
+	if err != nil {
+		j.err = err
+		return
+	}
+	j.loaded = &Loaded{Version: j.version, Served: served, Config: c.Config, SHA256: c.SHA256, Size: size,
+		LoadedAt: time.Now(), LoadTime: time.Since(start), digest: j.digest}
+}
+
+// read makes a candidate of the files, or gives nil when they are those that
+// serve. It reads each file once, and none of them if they change meanwhile.
+func (j *load) read(r *Repository) (*Candidate, error) {
+	root, err := os.OpenRoot(r.o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	dir := path.Join(j.model, strconv.Itoa(j.version))
+	if _, err := root.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s %w", filepath.Join(r.o.Dir, dir), errGone)
+	}
+	j.stamp = stampOf(root, j.model, j.version)
+	for _, f := range j.stamp.files() {
+		if f.problem != "" {
+			return nil, errors.New(f.problem)
+		}
+	}
+	if !j.stamp.model.there() {
+		return nil, fmt.Errorf("%s %w", filepath.Join(r.o.Dir, dir, modelFile), errGone)
+	}
+	f, err := j.readFiles(root, dir, r.o.Scan.MaxBytes)
+	if stampOf(root, j.model, j.version) != j.stamp {
+		return nil, errUnsettled
+	}
+	if err != nil {
+		return nil, err
+	}
+	c := &Candidate{Model: j.model, Version: j.version, Data: f.model, configData: f.config}
+	c.SHA256, j.digest = f.digests()
+	switch j.digest {
+	case j.served:
+		return nil, nil
+	case j.refused:
+		return nil, errRefusedBefore
+	}
+	if f.config != nil {
+		c.ConfigFile = filepath.Join(r.o.Dir, j.stamp.configPath)
+	}
+	return c, c.parse(f, r.o.Defaults, r.o.Scan)
+}
+
+// files are the contents of one version's files; nil for one that is not there.
+type files struct{ model, config, golden []byte }
+
+func (j *load) readFiles(root *os.Root, dir string, maxModel int64) (f files, err error) {
+	var list manifest
+	if j.stamp.manifest.there() {
+		data, err := readFile(root, path.Join(dir, manifestFile), maxSmallFile)
+		if err != nil {
+			return f, err
+		}
+		if list, err = readManifest(data); err != nil {
+			return f, err
+		}
+		// Cheap first: a copy in progress is not read again and again.
+		if want, ok := list.Files[modelFile]; ok && want.Size != j.stamp.model.size {
+			return f, j.mismatch("%s has %d bytes, manifest.json says %d", modelFile, j.stamp.model.size, want.Size)
+		}
+	}
+	if f.model, err = readFile(root, path.Join(dir, modelFile), maxModel); err != nil {
+		return f, err
+	}
+	if j.stamp.configPath != "" {
+		if f.config, err = readFile(root, j.stamp.configPath, maxSmallFile); err != nil {
+			return f, err
+		}
+	}
+	if j.stamp.golden.there() {
+		if f.golden, err = readFile(root, path.Join(dir, goldenFile), models.MaxGoldenBytes); err != nil {
+			return f, err
+		}
+	}
+	return f, j.verify(f, list, path.Dir(j.stamp.configPath) == dir)
+}
+
+// mismatch is a difference from the manifest: a copy in progress, or an error.
+func (j *load) mismatch(format string, args ...any) error {
+	if !j.settled {
+		return errUnsettled
+	}
+	return fmt.Errorf(format+"; the copy is not complete or the manifest is of another version", args...)
+}
+
+// verify compares the files with the manifest. The model's own config.yaml is
+// in no version's manifest.
+func (j *load) verify(f files, list manifest, ownConfig bool) error {
+	have := map[string][]byte{modelFile: f.model, goldenFile: f.golden}
+	if ownConfig {
+		have[configFile] = f.config
+	}
+	for name, want := range list.Files {
+		data := have[name]
+		sum := sha256.Sum256(data)
+		switch {
+		case data == nil:
+			return j.mismatch("%s is in manifest.json but not there", name)
+		case int64(len(data)) != want.Size:
+			return j.mismatch("%s has %d bytes, manifest.json says %d", name, len(data), want.Size)
+		case hex.EncodeToString(sum[:]) != want.SHA256:
+			return j.mismatch("%s has SHA-256 %x, manifest.json says %s", name, sum, want.SHA256)
+		}
+	}
+	return nil
+}
+
+// digests are the hash of model.onnx and that of everything that is served.
+func (f files) digests() (model, all string) {
+	m, c, g := sha256.Sum256(f.model), sha256.Sum256(f.config), sha256.Sum256(f.golden)
+	sum := sha256.Sum256(bytes.Join([][]byte{m[:], c[:], g[:]}, nil))
+	return hex.EncodeToString(m[:]), hex.EncodeToString(sum[:])
+}
+
+// parse fills what is read from the files.
+func (c *Candidate) parse(f files, defaults models.Config, limits onnxscan.Limits) error {
+	c.Config = defaults
+	if f.config != nil {
+		if err := strictyaml.Decode(c.ConfigFile, f.config, &c.Config); err != nil {
+			return err
+		}
+	}
+	if err := c.Problems(c.Config.Validate()); err != nil {
+		return err
+	}
+	if f.golden != nil {
+		g, err := models.ReadGolden(bytes.NewReader(f.golden))
+		if err != nil {
+			return err
+		}
+		c.Golden = g
+	}
+	scan, err := onnxscan.Scan(f.model, limits)
+	if err != nil {
+		return err
+	}
+	c.Scan = scan
+	return scan.CheckOutputs()
+}
+
+// Problems is an error that shows each problem of the config with its line;
+// nil when there are none.
+func (c *Candidate) Problems(ps []models.Problem) error {
+	var out strictyaml.Problems
+	for _, p := range ps {
+		out = append(out, strictyaml.At(c.ConfigFile, c.configData, p.Path, p.Message))
+	}
+	return out.Err()
+}
+
+// readFile reads a regular file whole, once, and nothing else: a pipe in its
+// place is not waited for.
+func readFile(root *os.Root, name string, limit int64) ([]byte, error) {
+	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is not a regular file (%s)", name, info.Mode().Type())
+	case info.Size() > limit:
+		return nil, fmt.Errorf("%s has %d bytes, at most %d are allowed", name, info.Size(), limit)
+	}
+	// One byte more than the size shows a file that grows while it is read.
+	data := make([]byte, info.Size()+1)
+	n, err := io.ReadFull(f, data)
+	switch {
+	case err == nil:
+		return nil, errUnsettled
+	case err != io.ErrUnexpectedEOF && err != io.EOF:
+		return nil, err
+	}
+	return data[:n:n], nil
+}
+
+// manifest is a version's manifest.json.
+type manifest struct {
+	Files map[string]struct {
+		Size   int64  `json:"size"`
+		SHA256 string `json:"sha256"`
+	} `json:"files"`
+}
+
+func readManifest(data []byte) (m manifest, err error) {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&m); err != nil {
+		return m, fmt.Errorf("%s: %w", manifestFile, err)
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return m, fmt.Errorf("%s: something follows the object", manifestFile)
+	}
+	for name := range m.Files {
+		if name != modelFile && name != configFile && name != goldenFile {
+			return m, fmt.Errorf("%s: files has %q; want only %s, %s and %s", manifestFile, name, modelFile, configFile, goldenFile)
+		}
+	}
+	return m, nil
+}

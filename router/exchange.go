@@ -1,0 +1,133 @@
+package router
+
+import (
+	"sync"
+	"time"
+
+	"hotpath/abtest"
+	"hotpath/models"
+)
+
+// Stage is a part of a request's way that is timed.
+type Stage uint8
+
+// The stages. Queue and Run are the two halves of scoring.
+const (
+	StageDecode Stage = iota
+	StageAssign
+	StageFeatures
+	StageQueue
+	StageRun
+	StageEncode
+	NumStages
+)
+
+var stageNames = [NumStages]string{"decode", "assign", "features", "queue", "run", "encode"}
+
+// String is the stage's name in metrics and in ?explain=true.
+func (s Stage) String() string { return stageNames[s] }
+
+// Degraded is a set of the fallbacks that an answer needed.
+type Degraded uint8
+
+// The fallbacks, each visible in the answer.
+const (
+	// DegradedFeatures: the feature store did not answer; copies or defaults were scored.
+	DegradedFeatures Degraded = 1 << iota
+	// DegradedVariant: the assigned variant's model failed; the experiment's fallback variant answered.
+	DegradedVariant
+	// DegradedStatic: no model could answer; this is the configured static answer.
+	DegradedStatic
+)
+
+const numDegraded = 3
+
+var degradedNames = [numDegraded]string{"features", "fallback_variant", "static_answer"}
+
+// Each calls f with the name of every fallback in the set.
+func (d Degraded) Each(f func(name string)) {
+	for i, name := range degradedNames {
+		if d&(1<<i) != 0 {
+			f(name)
+		}
+	}
+}
+
+// Exchange is one request and all that is found out about it on its way. It is
+// pooled; a codec takes it with Pipeline.Begin and gives it back with Finish.
+type Exchange struct {
+	Request Request
+	// Until is the absolute deadline.
+	Until time.Time
+	// Forced is the variant asked for by header; nil unless that is allowed.
+	Forced []byte
+
+	// Filled by Predict.
+	Assignment abtest.Assignment
+	// Lane is who answered; it differs from the assigned variant's after a fallback.
+	Lane *Lane
+	// Variant that answered; nil without an experiment.
+	Variant  *abtest.Variant
+	Degraded Degraded
+	// Origins of the features, in the order of Lane.Features.
+	Origins []models.Origin
+	Stages  [NumStages]time.Duration
+	// Rows is the size of the batch that the row was scored in.
+	Rows int
+	// Buffer is the codec's memory for the answer, kept with the exchange.
+	Buffer []byte
+
+	job      Job
+	snapshot *Snapshot
+	ids      [][]byte
+	pipeline *Pipeline
+}
+
+// In is the feature vector that was scored; nil before there is one.
+func (x *Exchange) In() *models.Row {
+	if x.job == nil {
+		return nil
+	}
+	return x.job.In()
+}
+
+// Out is the answer, in Lane.Out's layout. It is valid until Finish.
+func (x *Exchange) Out() *models.Row {
+	if x.Degraded&DegradedStatic != 0 {
+		return x.Lane.Static
+	}
+	return x.job.Out()
+}
+
+// Attribute looks a targeting attribute up in the request's context.
+func (x *Exchange) Attribute(name string) (abtest.Value, bool) { return attribute(&x.Request, name) }
+
+// dropJob gives back the job of an attempt.
+func (x *Exchange) dropJob() {
+	if x.job != nil {
+		x.job.Release()
+		x.job = nil
+	}
+}
+
+// reset prepares the exchange for its next use.
+func (x *Exchange) reset() {
+	x.Request.Reset()
+	x.Until, x.Forced = time.Time{}, nil
+	x.Assignment, x.Lane, x.Variant = abtest.Assignment{}, nil, nil
+	x.Degraded, x.Rows = 0, 0
+	x.Stages = [NumStages]time.Duration{}
+	clear(x.ids)
+	if cap(x.Buffer) > keepScratch {
+		x.Buffer = nil
+	}
+}
+
+// exchanges is the pool, one for the pipeline.
+type exchanges struct{ pool sync.Pool }
+
+func (e *exchanges) get() *Exchange { return e.pool.Get().(*Exchange) }
+func (e *exchanges) put(x *Exchange) {
+	x.reset()
+	e.pool.Put(x)
+}

@@ -1,0 +1,17 @@
+// Package httpapi is the HTTP side of the router on valyala/fasthttp: it decodes
+// a request into a router.Exchange, calls the pipeline, and encodes what came
+// out. The JSON itself is in jsonwire.
+//
+// # What fasthttp does not do for us
+//
+// It does not recover from panics, so the handler does. It cannot see a client
+// leave, and its RequestCtx.Done closes at shutdown, so neither is used: a
+// request's deadline is its own. It allocates a declared Content-Length at
+// once, so bodies times connections are bounded. Its built-in refusals are plain
+// text, so ErrorHandler answers in our vocabulary and closes the connection,
+// since what follows a malformed request must never be parsed out of its body.
+//
+// The bytes of a request die with its handler. Nothing in this package or
+// behind it keeps them: the handler waits for the answer, and whoever works on
+// afterwards (a shadow, a run whose caller has left) owns copies.
+package httpapi

@@ -1,0 +1,249 @@
+package httpapi
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/valyala/fasthttp"
+
+	"hotpath/router"
+	"hotpath/router/httpapi/jsonwire"
+)
+
+// Options of a Handler.
+type Options struct {
+	// DefaultDeadline applies to requests that bring none; MaxDeadline caps those
+	// that do.
+	DefaultDeadline, MaxDeadline time.Duration
+	// ForcedHeader is the header by which a request may force a variant; empty:
+	// forcing is off and the header is ignored.
+	ForcedHeader string
+	// AllowExplain lets requests ask for ?explain=true.
+	AllowExplain bool
+	Limits       jsonwire.Limits
+	// MaxBody and MaxBatchBody bound the bodies of the two endpoints, in bytes.
+	MaxBody, MaxBatchBody int
+	// ServerTiming adds a Server-Timing header with the time spent per stage.
+	ServerTiming bool
+	// AccessSample is the share of requests that get a log line, 0 to 1.
+	AccessSample float64
+	// Ready reports the state of the dependencies for the readiness probe.
+	Ready func() Readiness
+	Log   *slog.Logger
+}
+
+// Handler answers the traffic port's requests.
+type Handler struct {
+	pipeline *router.Pipeline
+	codec    *router.Metrics
+	options  Options
+	metrics  *metrics
+	decoders sync.Pool
+	batches  sync.Pool
+	ids      requestIDs
+	access   accessLog
+	lameDuck atomic.Bool
+}
+
+// New makes a handler for a pipeline.
+func New(p *router.Pipeline, m *router.Metrics, o Options, reg prometheus.Registerer) (*Handler, error) {
+	if err := o.Limits.Validate(); err != nil {
+		return nil, err
+	}
+	if o.DefaultDeadline <= 0 || o.MaxDeadline < o.DefaultDeadline {
+		return nil, fmt.Errorf("deadline.default (%s) must be positive and at most deadline.max (%s)", o.DefaultDeadline, o.MaxDeadline)
+	}
+	own, err := newMetrics(reg)
+	if err != nil {
+		return nil, err
+	}
+	h := &Handler{pipeline: p, codec: m, options: o, metrics: own}
+	h.decoders.New = func() any { return jsonwire.NewDecoder(o.Limits) }
+	h.batches.New = func() any { return &batchRun{} }
+	h.ids.init()
+	h.access = newAccessLog(o.Log, o.AccessSample)
+	return h, nil
+}
+
+// route is an endpoint of the traffic port, for metrics and limits.
+type route uint8
+
+const (
+	routeOther route = iota
+	routePredict
+	routeBatch
+	routeHealth
+	numRoutes
+)
+
+var routeNames = [numRoutes]string{"other", "predict", "predict_batch", "health"}
+
+// routeOf maps a path to its route; the aliases are one route.
+func routeOf(path []byte) route {
+	switch string(path) {
+	case "/predict", "/v1/predict", "/api/v1/predict":
+		return routePredict
+	case "/predict/batch", "/v1/predict/batch", "/api/v1/predict/batch":
+		return routeBatch
+	case "/livez", "/readyz", "/health/liveness", "/health/readiness":
+		return routeHealth
+	}
+	return routeOther
+}
+
+// Serve is the fasthttp handler.
+func (h *Handler) Serve(ctx *fasthttp.RequestCtx) {
+	start := time.Now()
+	r := routeOf(ctx.Path())
+	code := h.answer(ctx, r, start)
+	if h.lameDuck.Load() || h.pipeline.Draining() {
+		ctx.SetConnectionClose()
+	}
+	took := time.Since(start)
+	h.metrics.observe(r, code, took)
+	h.access.sample(ctx, r, code, took)
+}
+
+// answer keeps a panic to the one request that caused it.
+func (h *Handler) answer(ctx *fasthttp.RequestCtx, r route, start time.Time) (code router.Code) {
+	defer func() {
+		if p := recover(); p != nil {
+			h.options.Log.Error("panic in a request", "route", routeNames[r], "panic", fmt.Sprint(p))
+			h.metrics.panics.Inc()
+			code = h.refuse(ctx, nil, &router.Error{Code: router.Internal, Message: "the gateway failed on this request"})
+		}
+	}()
+	switch r {
+	case routePredict, routeBatch:
+		if !ctx.IsPost() {
+			ctx.Response.Header.Set("Allow", "POST")
+			return h.refuse(ctx, nil, &router.Error{Code: router.MethodNotAllowed, Message: "send a POST request"})
+		}
+		if e := ctx.Request.Header.ContentEncoding(); len(e) > 0 && string(e) != "identity" {
+			return h.refuse(ctx, nil, &router.Error{Code: router.UnsupportedEncoding, Field: "Content-Encoding",
+				Message: "compressed bodies are not accepted; send the JSON as it is"})
+		}
+		if r == routeBatch {
+			return h.predictBatch(ctx, start)
+		}
+		return h.predict(ctx, start)
+	case routeHealth:
+		return h.health(ctx)
+	}
+	return h.refuse(ctx, nil, &router.Error{Code: router.NotFound,
+		Message: "no such path; predictions are at POST /predict and POST /predict/batch"})
+}
+
+// predict answers POST /predict.
+func (h *Handler) predict(ctx *fasthttp.RequestCtx, start time.Time) router.Code {
+	x, refusal := h.pipeline.Begin()
+	if refusal != nil {
+		return h.refuse(ctx, nil, refusal)
+	}
+	defer h.pipeline.Finish(x)
+
+	d := h.decoders.Get().(*jsonwire.Decoder)
+	err := d.Decode(ctx.PostBody(), &x.Request)
+	h.decoders.Put(d)
+	if err != nil {
+		return h.refuse(ctx, x, decodeError(err))
+	}
+	h.setRequestID(ctx, &x.Request)
+	if x.Until, x.Forced, refusal = h.readHeaders(ctx, start); refusal != nil {
+		return h.refuse(ctx, x, refusal)
+	}
+	x.Stages[router.StageDecode] = time.Since(start)
+	if refusal := h.pipeline.Predict(x); refusal != nil {
+		return h.refuse(ctx, x, refusal)
+	}
+	encoding := time.Now()
+	body, err := appendPrediction(x.Buffer[:0], x, h.explain(ctx))
+	if err != nil {
+		return h.refuse(ctx, x, nonFinite(x, err))
+	}
+	x.Buffer = body
+	h.setHeaders(ctx, x, body)
+	x.Stages[router.StageEncode] = time.Since(encoding)
+	h.codec.ObserveCodec(x)
+	return router.OK
+}
+
+// setHeaders puts an answer into the response.
+func (h *Handler) setHeaders(ctx *fasthttp.RequestCtx, x *router.Exchange, body []byte) {
+	ctx.Response.SetBody(body)
+	ctx.Response.Header.SetContentTypeBytes(jsonType)
+	if x.Degraded != 0 {
+		ctx.Response.Header.SetBytesV("X-Degraded", appendDegraded(nil, x.Degraded, ""))
+	}
+	if h.options.ServerTiming {
+		ctx.Response.Header.SetBytesV("Server-Timing", appendServerTiming(nil, x))
+	}
+}
+
+var jsonType = []byte("application/json")
+
+// readHeaders reads what a request may say outside of its body.
+func (h *Handler) readHeaders(ctx *fasthttp.RequestCtx, start time.Time) (until time.Time, forced []byte, refusal *router.Error) {
+	timeout := h.options.DefaultDeadline
+	if v := ctx.Request.Header.Peek("X-Request-Timeout-Ms"); len(v) > 0 {
+		ms, err := strconv.ParseUint(string(v), 10, 32)
+		if err != nil || ms == 0 {
+			return until, nil, &router.Error{Code: router.BadRequest, Field: "X-Request-Timeout-Ms",
+				Message: "must be a whole number of milliseconds, at least 1; got " + strconv.Quote(string(v[:min(len(v), 32)]))}
+		}
+		timeout = min(time.Duration(ms)*time.Millisecond, h.options.MaxDeadline)
+	}
+	if h.options.ForcedHeader != "" {
+		forced = ctx.Request.Header.Peek(h.options.ForcedHeader)
+	}
+	return start.Add(timeout), forced, nil
+}
+
+// explain says whether the request asks for the details of its answer.
+func (h *Handler) explain(ctx *fasthttp.RequestCtx) bool {
+	if !h.options.AllowExplain || len(ctx.URI().QueryString()) == 0 {
+		return false
+	}
+	v := ctx.QueryArgs().Peek("explain")
+	return bytes.Equal(v, []byte("true")) || bytes.Equal(v, []byte("1"))
+}
+
+// refuse answers with an error.
+func (h *Handler) refuse(ctx *fasthttp.RequestCtx, x *router.Exchange, e *router.Error) router.Code {
+	var id []byte
+	if x != nil {
+		id = x.Request.RequestID
+	}
+	if id == nil {
+		id = headerID(ctx)
+	}
+	writeError(ctx, e, id)
+	return e.Code
+}
+
+// decodeError turns the codec's complaint into an answer.
+func decodeError(err error) *router.Error {
+	e, ok := err.(*jsonwire.Error)
+	if !ok {
+		return &router.Error{Code: router.BadJSON, Message: "the body could not be read"}
+	}
+	code := router.BadRequest
+	if e.Code == jsonwire.CodeBadJSON {
+		code = router.BadJSON
+	}
+	return &router.Error{Code: code, Field: e.Field, Message: e.Message}
+}
+
+// nonFinite is the answer when a model gave what JSON cannot carry. It is the
+// model's fault and must not look like a score.
+func nonFinite(x *router.Exchange, output error) *router.Error {
+	x.Lane.Metrics.NonFinite()
+	return &router.Error{Code: router.Internal,
+		Message: fmt.Sprintf("model %s version %d answered NaN or an infinity in output %q", x.Lane.Model, x.Lane.Version, output)}
+}

@@ -1,0 +1,71 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/valyala/fasthttp"
+
+	"hotpath/router"
+)
+
+// Readiness says whether the gateway should get traffic, and why not.
+type Readiness struct {
+	// Status is ready, starting or draining.
+	Status string `json:"status"`
+	// Dependencies by name: models, features, and one per model.
+	Dependencies map[string]Dependency `json:"dependencies"`
+}
+
+// Dependency is the state of something the gateway needs.
+type Dependency struct {
+	// Status is ok, degraded (answers go on, with fallbacks) or failed.
+	Status string `json:"status"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// Ready says whether the probe succeeds.
+func (r Readiness) Ready() bool { return r.Status == StatusReady }
+
+// The states of Readiness and Dependency.
+const (
+	StatusReady    = "ready"
+	StatusStarting = "starting"
+	StatusDraining = "draining"
+
+	DependencyOK       = "ok"
+	DependencyDegraded = "degraded"
+	DependencyFailed   = "failed"
+)
+
+// health answers the probes of Kubernetes and the like. Liveness only says that
+// the process can answer; what it depends on is readiness.
+func (h *Handler) health(ctx *fasthttp.RequestCtx) router.Code {
+	if !ctx.IsGet() && !ctx.IsHead() {
+		ctx.Response.Header.Set("Allow", "GET, HEAD")
+		return h.refuse(ctx, nil, &router.Error{Code: router.MethodNotAllowed, Message: "send a GET request"})
+	}
+	ctx.Response.Header.SetContentTypeBytes(jsonType)
+	if p := string(ctx.Path()); p == "/livez" || strings.HasSuffix(p, "/liveness") {
+		ctx.SetBodyString(`{"status":"alive"}`)
+		return router.OK
+	}
+	r := h.options.Ready()
+	code := router.OK
+	switch r.Status {
+	case StatusDraining:
+		code = router.Draining
+	case StatusStarting:
+		code = router.NotReady
+	}
+	if code != router.OK {
+		ctx.Response.Header.Set("Retry-After", "1")
+	}
+	ctx.SetStatusCode(code.Status())
+	body, err := json.Marshal(r)
+	if err != nil {
+		return h.refuse(ctx, nil, &router.Error{Code: router.Internal, Message: "the readiness report could not be written"})
+	}
+	ctx.SetBody(body)
+	return code
+}

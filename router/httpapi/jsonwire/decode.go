@@ -1,0 +1,269 @@
+package jsonwire
+
+import (
+	"hash/maphash"
+	"unicode/utf8"
+
+	"hotpath/models"
+	"hotpath/router"
+)
+
+// Decoder reads requests. It keeps working memory between them and serves one
+// goroutine at a time: keep Decoders in a pool.
+type Decoder struct {
+	limits Limits
+	body   []byte
+	arena  []byte // strings that had escapes; handed to the request at the end
+	names  nameSet
+	// section is the object whose members are being read, for errors: "" or
+	// "features" and its like.
+	section string
+	// index is the instance of a batch being read; -1 outside of one.
+	index int
+	// fault is the first thing wrong with the request being read, other than
+	// its syntax.
+	fault *Error
+	// objectAt is where the last object inside a value began; -1 when none did.
+	objectAt int
+}
+
+// NewDecoder makes a Decoder. Limits are taken as they are: see Limits.Validate.
+func NewDecoder(l Limits) *Decoder {
+	return &Decoder{limits: l, names: nameSet{seed: maphash.MakeSeed()}}
+}
+
+// Decode reads the body of POST /predict into req, which it resets first. The
+// request's bytes point into body or into req.Scratch. An error is an *Error:
+// CodeBadJSON for every body that is not JSON, CodeBadRequest for the first
+// mistake in one that is. Of req only RequestID may then be used; it is set if
+// it was read and is a good one.
+func (d *Decoder) Decode(body []byte, req *router.Request) error {
+	req.Reset()
+	d.begin(body, req.Scratch)
+	err := d.whole(req)
+	req.Scratch = d.arena
+	d.end()
+	if err != nil {
+		return err
+	}
+	return nil
+}
+
+func (d *Decoder) begin(body, arena []byte) {
+	d.body, d.arena = body, arena[:0]
+	d.section, d.index, d.fault = "", -1, nil
+}
+
+func (d *Decoder) end() {
+	d.body, d.arena, d.fault = nil, nil, nil
+	d.names.end()
+}
+
+func (d *Decoder) whole(req *router.Request) *Error {
+	i, err := d.start()
+	if err == nil && d.fault == nil {
+		i, err = d.request(i, 0, req)
+	}
+	if err == nil {
+		err = d.finish(i)
+	}
+	if err == nil {
+		err = d.fault
+	}
+	return err
+}
+
+// start checks what concerns all of the body and finds the object in it. Where
+// another kind of value is, it notes that and gives the index after it.
+func (d *Decoder) start() (int, *Error) {
+	b := d.body
+	if len(b) >= 3 && b[0] == 0xef && b[1] == 0xbb && b[2] == 0xbf {
+		return 0, d.malformed(0, "the body begins with a byte order mark: send UTF-8 without one")
+	}
+	if !utf8.Valid(b) {
+		at := 0
+		for r, n := utf8.DecodeRune(b); r != utf8.RuneError || n != 1; r, n = utf8.DecodeRune(b[at:]) {
+			at += n
+		}
+		return 0, d.malformed(at, "the body is not valid UTF-8")
+	}
+	i := skipSpace(b, 0)
+	if i >= len(b) {
+		return i, d.syntax(i, "a JSON object")
+	}
+	if b[i] == '{' {
+		return i, nil
+	}
+	_, kind, next, err := d.value(i, 0)
+	if err == nil {
+		d.refuse(i, nil, "the body must be a JSON object, got ", kind.String())
+	}
+	return next, err
+}
+
+// finish refuses whatever follows the object.
+func (d *Decoder) finish(i int) *Error {
+	if i = skipSpace(d.body, i); i < len(d.body) {
+		return d.syntax(i, "nothing after the JSON object")
+	}
+	return nil
+}
+
+func (d *Decoder) tooDeep(i int) *Error {
+	return d.malformed(i, "more than "+itoa(d.limits.Depth)+" objects and arrays inside one another")
+}
+
+// The members of a request, as bits to know which ones were there.
+const (
+	memberUserID = 1 << iota
+	memberModel
+	memberRequestID
+	memberFeatures
+	memberEntities
+	memberContext
+	memberInstances
+)
+
+const requestMembers = "user_id, model, request_id, features, entities, context"
+
+func requestMember(name []byte) int {
+	switch string(name) {
+	case "user_id":
+		return memberUserID
+	case "model":
+		return memberModel
+	case "request_id":
+		return memberRequestID
+	case "features":
+		return memberFeatures
+	case "entities":
+		return memberEntities
+	case "context":
+		return memberContext
+	}
+	return 0
+}
+
+// request reads the object at i, which lies depth objects and arrays deep.
+func (d *Decoder) request(i, depth int, req *router.Request) (next int, err *Error) {
+	start, seen := i, 0
+	unknown := d.names.open()
+	i, more := d.open(i, '}')
+	for more {
+		at := i
+		var key []byte
+		if key, i, err = d.key(i); err != nil {
+			return i, err
+		}
+		m := requestMember(key)
+		if m == 0 {
+			if i, err = d.unknown(at, i, depth, key, &unknown, requestMembers); err != nil {
+				return i, err
+			}
+		} else if seen&m != 0 {
+			return i, d.duplicate(at, key)
+		} else if i, err = d.member(m, i, depth+1, key, req); err != nil {
+			return i, err
+		}
+		seen |= m
+		if i, more, err = d.more(i, '}'); err != nil {
+			return i, err
+		}
+	}
+	d.names.close(&unknown)
+	if seen&memberUserID == 0 {
+		d.refuse(start, []byte("user_id"), `is required: a string, such as "user_id":"u1"`)
+	}
+	return i, nil
+}
+
+// member reads the value of one known member.
+func (d *Decoder) member(m, i, depth int, key []byte, req *router.Request) (next int, err *Error) {
+	switch m {
+	case memberUserID:
+		req.UserID, i, err = d.id(i, depth, key)
+	case memberModel:
+		req.Model, i, err = d.id(i, depth, key)
+	case memberRequestID:
+		req.RequestID, i, err = d.requestID(i, depth, key)
+	case memberFeatures:
+		req.Features, i, err = d.members(i, depth, "features", d.limits.Features, req.Features)
+	case memberEntities:
+		req.Entities, i, err = d.members(i, depth, "entities", d.limits.Entities, req.Entities)
+	case memberContext:
+		req.Context, i, err = d.members(i, depth, "context", d.limits.Context, req.Context)
+	}
+	return i, err
+}
+
+// unknown refuses a member that the API does not know, and checks that its name
+// is there once.
+func (d *Decoder) unknown(at, i, depth int, key []byte, n *names, known string) (next int, err *Error) {
+	if d.fault == nil {
+		hint := "known are " + known
+		if s := nearest(key, known); s != "" {
+			hint = `did you mean "` + s + `"?`
+		}
+		d.refuse(at, key, "is not a member of this request; ", hint)
+	}
+	if !d.names.add(n, key) {
+		return i, d.duplicate(at, key)
+	}
+	_, _, i, err = d.value(i, depth+1)
+	return i, err
+}
+
+// id reads a member that is a string fit for an id; nil when it is refused.
+func (d *Decoder) id(i, depth int, key []byte) (id []byte, next int, err *Error) {
+	at := i
+	id, kind, i, err := d.value(i, depth)
+	switch {
+	case err != nil:
+	case kind != models.KindString:
+		d.refuse(at, key, "must be a string, got ", kind.String(), stringHint(kind))
+		return nil, i, nil
+	default:
+		if problem := d.idProblem(id); problem != "" {
+			d.refuse(at, key, problem)
+			return nil, i, nil
+		}
+	}
+	return id, i, err
+}
+
+// requestID reads an id that is also fit for a header and a log line.
+func (d *Decoder) requestID(i, depth int, key []byte) (id []byte, next int, err *Error) {
+	at := i
+	id, i, err = d.id(i, depth, key)
+	for _, c := range id {
+		if c <= ' ' || c > '~' {
+			d.refuse(at, key, "must be visible ASCII characters without spaces")
+			return nil, i, nil
+		}
+	}
+	return id, i, err
+}
+
+func stringHint(k models.Kind) string {
+	switch k {
+	case models.KindNumber, models.KindBool:
+		return ": write it as a string, in double quotes"
+	case models.KindNull:
+		return ": leave it out instead"
+	}
+	return ""
+}
+
+// idProblem says what is wrong with an id: ids become parts of Redis keys and
+// of log lines.
+func (d *Decoder) idProblem(id []byte) string {
+	if len(id) == 0 || len(id) > d.limits.IDBytes {
+		return "must be 1 to " + itoa(d.limits.IDBytes) + " bytes long, got " + itoa(len(id))
+	}
+	for _, c := range id {
+		if c < ' ' || c == 0x7f {
+			return "must not hold control characters"
+		}
+	}
+	return ""
+}

@@ -1,0 +1,60 @@
+package httpapi
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/valyala/fasthttp"
+
+	"hotpath/router"
+)
+
+// requestIDs makes ids for requests that bring none: a random prefix of the
+// process and a counter, which is unique without asking the kernel each time.
+type requestIDs struct {
+	prefix string
+	next   atomic.Uint64
+}
+
+func (r *requestIDs) init() {
+	var b [6]byte
+	rand.Read(b[:])
+	r.prefix = hex.EncodeToString(b[:]) + "-"
+}
+
+func (r *requestIDs) append(dst []byte) []byte {
+	return strconv.AppendUint(append(dst, r.prefix...), r.next.Add(1), 36)
+}
+
+// maxRequestID bounds an id taken from the header, in bytes.
+const maxRequestID = 256
+
+// headerID is the caller's X-Request-Id if it is fit to repeat, else nil.
+func headerID(ctx *fasthttp.RequestCtx) []byte {
+	id := ctx.Request.Header.Peek("X-Request-Id")
+	if len(id) == 0 || len(id) > maxRequestID {
+		return nil
+	}
+	for _, c := range id {
+		if c < '!' || c > '~' {
+			return nil
+		}
+	}
+	return id
+}
+
+// setRequestID settles a request's id: the body's, else the header's, else one
+// of our own.
+func (h *Handler) setRequestID(ctx *fasthttp.RequestCtx, r *router.Request) {
+	if len(r.RequestID) > 0 {
+		return
+	}
+	if r.RequestID = headerID(ctx); r.RequestID != nil {
+		return
+	}
+	from := len(r.Scratch)
+	r.Scratch = h.ids.append(r.Scratch)
+	r.RequestID = r.Scratch[from:]
+}

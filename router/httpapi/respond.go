@@ -1,0 +1,154 @@
+package httpapi
+
+import (
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"hotpath/models"
+	"hotpath/router"
+	"hotpath/router/httpapi/jsonwire"
+)
+
+// appendPrediction adds the JSON of a prediction. The error names the output
+// that holds a NaN or an infinity.
+func appendPrediction(dst []byte, x *router.Exchange, explain bool) ([]byte, error) {
+	lane := x.Lane
+	dst = jsonwire.AppendBytes(append(dst, `{"request_id":`...), x.Request.RequestID)
+	dst = jsonwire.AppendString(append(dst, `,"model":`...), lane.Model)
+	dst = strconv.AppendInt(append(dst, `,"version":`...), int64(lane.Version), 10)
+	if e := x.Assignment.Experiment; e != nil {
+		dst = jsonwire.AppendString(append(dst, `,"experiment":`...), e.Name())
+		dst = jsonwire.AppendString(append(dst, `,"variant":`...), x.Variant.Name())
+	}
+	dst = jsonwire.AppendString(append(dst, `,"reason":`...), x.Assignment.Reason.String())
+	var err error
+	if dst, err = appendOutputs(append(dst, `,"outputs":{`...), lane, x.Out()); err != nil {
+		return dst, err
+	}
+	dst = append(dst, '}')
+	if lane.Prediction.Port >= 0 {
+		dst = append(dst, `,"prediction":`...)
+		var ok bool
+		if dst, ok = jsonwire.AppendElement(dst, lane.Out, lane.Prediction.Port, lane.Prediction.Element, x.Out()); !ok {
+			return dst, errors.New(lane.Out.Ports[lane.Prediction.Port].Name)
+		}
+	}
+	if x.Degraded != 0 {
+		dst = append(dst, `,"degraded":[`...)
+		dst = append(appendDegraded(dst, x.Degraded, `"`), ']')
+	}
+	if explain {
+		dst = appendExplain(dst, x)
+	}
+	return append(dst, '}'), nil
+}
+
+func appendOutputs(dst []byte, lane *router.Lane, out *models.Row) ([]byte, error) {
+	for i := range lane.Out.Ports {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(jsonwire.AppendString(dst, lane.Out.Ports[i].Name), ':')
+		var ok bool
+		if dst, ok = jsonwire.AppendTensor(dst, lane.Out, i, out); !ok {
+			return dst, errors.New(lane.Out.Ports[i].Name)
+		}
+	}
+	return dst, nil
+}
+
+// appendDegraded adds the names of the fallbacks with commas between them.
+func appendDegraded(dst []byte, d router.Degraded, quote string) []byte {
+	start := len(dst)
+	d.Each(func(name string) {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = append(append(append(dst, quote...), name...), quote...)
+	})
+	return dst
+}
+
+// appendExplain adds the decision in full: bucket, assigned variant, the vector
+// as scored with the origin of each value, and the time spent per stage.
+func appendExplain(dst []byte, x *router.Exchange) []byte {
+	dst = append(dst, `,"explain":{`...)
+	if a := x.Assignment; a.Experiment != nil {
+		dst = strconv.AppendInt(append(dst, `"bucket":`...), int64(a.Bucket), 10)
+		dst = jsonwire.AppendString(append(dst, `,"assigned_variant":`...), a.Variant.Name())
+		dst = append(dst, ',')
+	}
+	dst = append(dst, `"features":[`...)
+	if in := x.In(); in != nil {
+		dst = appendFeatures(dst, x, in)
+	}
+	dst = append(dst, `],"stages_us":{`...)
+	for s := router.StageDecode; s <= router.StageRun; s++ {
+		if s > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(jsonwire.AppendString(dst, s.String()), ':')
+		dst = jsonwire.AppendFloat64(dst, float64(x.Stages[s]/time.Nanosecond)/1e3)
+	}
+	dst = strconv.AppendInt(append(dst, `},"batch_rows":`...), int64(x.Rows), 10)
+	return append(dst, '}')
+}
+
+func appendFeatures(dst []byte, x *router.Exchange, in *models.Row) []byte {
+	for i, f := range x.Lane.Features {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = jsonwire.AppendString(append(dst, `{"name":`...), f.Name)
+		dst = append(dst, `,"value":`...)
+		if f.Width > 1 {
+			dst = append(dst, '[')
+		}
+		for e := range f.Width {
+			if e > 0 {
+				dst = append(dst, ',')
+			}
+			// What the vector holds was checked to be finite when it was filled.
+			dst, _ = jsonwire.AppendElement(dst, x.Lane.In, f.Port, f.Element+e, in)
+		}
+		if f.Width > 1 {
+			dst = append(dst, ']')
+		}
+		dst = jsonwire.AppendString(append(dst, `,"origin":`...), x.Origins[i].String())
+		dst = append(dst, '}')
+	}
+	return dst
+}
+
+// appendServerTiming adds the stages in the form of the Server-Timing header:
+// durations in milliseconds.
+func appendServerTiming(dst []byte, x *router.Exchange) []byte {
+	for s := router.StageDecode; s <= router.StageRun; s++ {
+		if s > 0 {
+			dst = append(dst, ", "...)
+		}
+		dst = append(append(dst, s.String()...), ";dur="...)
+		dst = strconv.AppendFloat(dst, float64(x.Stages[s])/float64(time.Millisecond), 'f', 3, 64)
+	}
+	return dst
+}
+
+// writeError answers with the error body, its status and, on a 503, when to try
+// again.
+func writeError(ctx *fasthttp.RequestCtx, e *router.Error, requestID []byte) {
+	ctx.Response.ResetBody()
+	ctx.SetStatusCode(e.Code.Status())
+	ctx.Response.Header.SetContentTypeBytes(jsonType)
+	if e.Code.Status() == fasthttp.StatusServiceUnavailable {
+		ctx.Response.Header.Set("Retry-After", strconv.Itoa(retrySeconds(e.RetryAfter)))
+	}
+	ctx.Response.SetBodyRaw(jsonwire.AppendError(nil, e.Code.String(), e.Message, e.Field, requestID))
+}
+
+// retrySeconds rounds up to the whole seconds that the header can say, at least one.
+func retrySeconds(d time.Duration) int {
+	return max(int((d+time.Second-1)/time.Second), 1)
+}

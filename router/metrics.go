@@ -1,0 +1,159 @@
+package router
+
+import (
+	"strconv"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"hotpath/abtest"
+)
+
+// Metrics are the pipeline's counters. Every child is resolved in advance, so
+// that a request adds to atomics and looks nothing up; the label values are
+// bounded by the configuration.
+type Metrics struct {
+	stages      [NumStages]prometheus.Observer
+	predictions *prometheus.CounterVec
+	degraded    *prometheus.CounterVec
+	nonfinite   *prometheus.CounterVec
+	assignments *prometheus.CounterVec
+	shadowRuns  *prometheus.CounterVec
+	shadowDiff  *prometheus.HistogramVec
+
+	// arms keeps one ArmMetrics per experiment and variant, however many
+	// snapshots name them.
+	arms sync.Map
+}
+
+// stageBuckets start lower: a stage can take a microsecond.
+var stageBuckets = []float64{.000001, .000005, .00001, .00002, .00005, .0001, .0002, .0005, .001, .002, .005, .01, .02, .05, .1, .5}
+
+// NewMetrics registers the pipeline's metrics.
+func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
+	stages := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "hotpath_stage_duration_seconds",
+		Help: "Time spent in each stage of a prediction.", Buckets: stageBuckets}, []string{"stage"})
+	m := &Metrics{
+		predictions: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hotpath_predictions_total",
+			Help: "Predictions by the model version asked to answer and how it went."}, []string{"model", "version", "code"}),
+		degraded: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hotpath_degraded_total",
+			Help: "Answers that needed a fallback, by fallback."}, []string{"model", "version", "fallback"}),
+		nonfinite: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hotpath_nonfinite_outputs_total",
+			Help: "Scores withheld because the model answered NaN or an infinity."}, []string{"model", "version"}),
+		assignments: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hotpath_assignments_total",
+			Help: "Assignments to variants, by the reason for them."}, []string{"experiment", "variant", "reason"}),
+		shadowRuns: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hotpath_shadow_total",
+			Help: "Requests offered to shadow variants, by what became of them."}, []string{"experiment", "variant", "result"}),
+		shadowDiff: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "hotpath_shadow_prediction_difference",
+			Help:    "Absolute difference between a shadow's prediction and the served one.",
+			Buckets: []float64{0, .001, .005, .01, .05, .1, .25, .5, 1, 10}}, []string{"experiment", "variant"}),
+	}
+	for s := range NumStages {
+		m.stages[s] = stages.WithLabelValues(s.String())
+	}
+	for _, c := range []prometheus.Collector{stages, m.predictions, m.degraded, m.nonfinite, m.assignments, m.shadowRuns, m.shadowDiff} {
+		if err := reg.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// LaneMetrics are the counters of one model version.
+type LaneMetrics struct {
+	stages    *[NumStages]prometheus.Observer
+	byCode    [numCodes]prometheus.Counter
+	degraded  [numDegraded]prometheus.Counter
+	nonfinite prometheus.Counter
+}
+
+// Lane makes the counters of a model version.
+func (m *Metrics) Lane(model string, version int) *LaneMetrics {
+	v := strconv.Itoa(version)
+	l := &LaneMetrics{stages: &m.stages, nonfinite: m.nonfinite.WithLabelValues(model, v)}
+	for _, c := range Codes() {
+		l.byCode[c] = m.predictions.WithLabelValues(model, v, c.String())
+	}
+	for i, name := range degradedNames {
+		l.degraded[i] = m.degraded.WithLabelValues(model, v, name)
+	}
+	return l
+}
+
+// Forget drops the counters of a model version that is gone.
+func (m *Metrics) Forget(model string, version int) {
+	labels := prometheus.Labels{"model": model, "version": strconv.Itoa(version)}
+	m.predictions.DeletePartialMatch(labels)
+	m.degraded.DeletePartialMatch(labels)
+	m.nonfinite.DeletePartialMatch(labels)
+}
+
+func (l *LaneMetrics) observe(x *Exchange, err *Error) {
+	l.stages[StageAssign].Observe(x.Stages[StageAssign].Seconds())
+	if err != nil {
+		l.byCode[err.Code].Inc()
+		return
+	}
+	l.byCode[OK].Inc()
+	for s := StageFeatures; s <= StageRun; s++ {
+		l.stages[s].Observe(x.Stages[s].Seconds())
+	}
+	if x.Degraded == 0 {
+		return
+	}
+	for i := range l.degraded {
+		if x.Degraded&(1<<i) != 0 {
+			l.degraded[i].Inc()
+		}
+	}
+}
+
+// NonFinite counts an answer that could not be given because of a NaN or an infinity.
+func (l *LaneMetrics) NonFinite() { l.nonfinite.Inc() }
+
+// ObserveCodec records what the codec spent on decoding and encoding.
+func (m *Metrics) ObserveCodec(x *Exchange) {
+	m.stages[StageDecode].Observe(x.Stages[StageDecode].Seconds())
+	m.stages[StageEncode].Observe(x.Stages[StageEncode].Seconds())
+}
+
+// ArmMetrics are the counters of one variant.
+type ArmMetrics struct {
+	byReason []prometheus.Counter // by abtest.Reason
+	shadows  [numShadowResults]prometheus.Counter
+	diff     prometheus.Observer
+}
+
+type shadowResult uint8
+
+const (
+	shadowScored shadowResult = iota
+	shadowFailed
+	shadowRefused // by the breaker
+	shadowDropped // the queue was full
+	shadowExpired
+	numShadowResults
+)
+
+var shadowResults = [numShadowResults]string{"scored", "failed", "breaker_open", "dropped", "expired"}
+
+// arm finds or makes the counters of a variant.
+func (m *Metrics) arm(experiment, variant string) *ArmMetrics {
+	key := [2]string{experiment, variant}
+	if a, ok := m.arms.Load(key); ok {
+		return a.(*ArmMetrics)
+	}
+	a := &ArmMetrics{byReason: make([]prometheus.Counter, len(abtest.Reasons())), diff: m.shadowDiff.WithLabelValues(experiment, variant)}
+	for _, r := range abtest.Reasons() {
+		a.byReason[r] = m.assignments.WithLabelValues(experiment, variant, r.String())
+	}
+	for i, result := range shadowResults {
+		a.shadows[i] = m.shadowRuns.WithLabelValues(experiment, variant, result)
+	}
+	got, _ := m.arms.LoadOrStore(key, a)
+	return got.(*ArmMetrics)
+}
+
+func (a *ArmMetrics) assigned(r abtest.Reason)    { a.byReason[r].Inc() }
+func (a *ArmMetrics) shadow(r shadowResult)       { a.shadows[r].Inc() }
+func (a *ArmMetrics) difference(absolute float64) { a.diff.Observe(absolute) }

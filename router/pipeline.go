@@ -1,0 +1,273 @@
+package router
+
+import (
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"hotpath/models"
+	"hotpath/resilience"
+	"hotpath/resilience/handoff"
+)
+
+// Options of a Pipeline.
+type Options struct {
+	// MaxInFlight bounds the requests between Begin and Finish.
+	MaxInFlight int
+	// FeatureBudget is the most time that the feature stage may take.
+	FeatureBudget time.Duration
+	// VariantFallback and StaticFallback switch these rungs of the ladder on.
+	VariantFallback bool
+	StaticFallback  bool
+	Shadow          ShadowOptions
+}
+
+// Pipeline takes requests through the stages. It is safe for concurrent use.
+type Pipeline struct {
+	options   Options
+	metrics   *Metrics
+	snapshot  atomic.Pointer[Snapshot]
+	inFlight  atomic.Int64
+	draining  atomic.Bool
+	exchanges exchanges
+	shadows   *shadows
+}
+
+// New makes a pipeline without a snapshot: it answers not_ready until Swap. It
+// starts the shadow workers, which Close ends.
+func New(o Options, m *Metrics) (*Pipeline, error) {
+	switch {
+	case o.MaxInFlight < 1:
+		return nil, errors.New("server.max_in_flight must be at least 1")
+	case o.FeatureBudget <= 0:
+		return nil, errors.New("features.budget must be positive")
+	}
+	p := &Pipeline{options: o, metrics: m}
+	p.exchanges.pool.New = func() any { return &Exchange{pipeline: p} }
+	p.shadows = newShadows(p, o.Shadow)
+	return p, nil
+}
+
+// Begin admits a request, or refuses it before anything of it is parsed: a
+// refusal must cost less than an answer. Every admitted exchange ends in Finish.
+func (p *Pipeline) Begin() (*Exchange, *Error) {
+	if n := p.inFlight.Add(1); n > int64(p.options.MaxInFlight) {
+		p.inFlight.Add(-1)
+		return nil, errOverloaded
+	}
+	if p.draining.Load() {
+		p.inFlight.Add(-1)
+		return nil, errDraining
+	}
+	return p.exchanges.get(), nil
+}
+
+// Refusing says why every request is refused at the moment; nil when it is not.
+func (p *Pipeline) Refusing() *Error {
+	switch {
+	case p.draining.Load():
+		return errDraining
+	case p.inFlight.Load() >= int64(p.options.MaxInFlight):
+		return errOverloaded
+	case p.snapshot.Load() == nil:
+		return errNotReady
+	}
+	return nil
+}
+
+// Finish ends an exchange; nothing of it may be used after.
+func (p *Pipeline) Finish(x *Exchange) {
+	x.dropJob()
+	if x.snapshot != nil {
+		x.snapshot.release()
+		x.snapshot = nil
+	}
+	p.exchanges.put(x)
+	p.inFlight.Add(-1)
+}
+
+// Predict takes the decoded request through assignment, features and scoring.
+// After nil the answer is in the exchange.
+func (p *Pipeline) Predict(x *Exchange) *Error {
+	start := time.Now()
+	x.snapshot = p.acquire()
+	if x.snapshot == nil {
+		return errNotReady
+	}
+	model := x.snapshot.model(x.Request.Model)
+	if model == nil {
+		return x.unknownModel()
+	}
+	a := model.plan.Assign(x.Request.UserID, x, x.Forced)
+	if a.ForcedUnknown {
+		return &Error{Code: BadRequest, Field: "header", Message: "the variant asked for does not exist, or is a shadow: " + string(x.Forced)}
+	}
+	x.Assignment, x.Lane = a, model.current
+	var assigned *arm
+	if a.Variant != nil {
+		assigned = x.snapshot.arms[a.Experiment.Index()][a.Variant.Index()]
+		x.Lane, x.Variant = assigned.lane, a.Variant
+	}
+	now := time.Now()
+	x.Stages[StageAssign] = now.Sub(start)
+	err := p.serve(x, x.Lane, now)
+	if err != nil {
+		err = p.fallBack(x, err)
+	}
+	p.record(x, assigned, err)
+	return err
+}
+
+// serve makes one attempt at one lane: features, then score.
+func (p *Pipeline) serve(x *Exchange, lane *Lane, start time.Time) *Error {
+	if !start.Before(x.Until) {
+		return errDeadline
+	}
+	x.dropJob()
+	x.job = lane.Scorer.Acquire()
+	if err := p.fillFeatures(x, lane, start); err != nil {
+		return err
+	}
+	now := time.Now()
+	x.Stages[StageFeatures] = now.Sub(start)
+	pass, err := lane.ScoreGuard.Enter()
+	if err != nil {
+		return errBreakerOpen
+	}
+	err = x.job.Score(x.Until, handoff.Normal)
+	if err == nil {
+		pass.Leave(resilience.Success)
+		x.Stages[StageQueue], x.Stages[StageRun], x.Rows = x.job.Timing()
+		return nil
+	}
+	refusal, outcome := scoreError(err, lane)
+	pass.Leave(outcome)
+	return refusal
+}
+
+// scoreError says what the client hears of a failed score, and what the breaker
+// does: only what the model did counts against the model.
+func scoreError(err error, lane *Lane) (*Error, resilience.Outcome) {
+	switch {
+	case errors.Is(err, ErrOverloaded):
+		e := *errModelOverloaded
+		e.RetryAfter = lane.Scorer.RetryAfter()
+		return &e, resilience.Ignored
+	case errors.Is(err, ErrDeadline):
+		return errDeadline, resilience.Ignored
+	case errors.Is(err, ErrUnfinished):
+		return errDeadline, resilience.Failure
+	case errors.Is(err, ErrStuck):
+		return errModelStuck, resilience.Ignored
+	case errors.Is(err, ErrTimeout):
+		return errModelTimeout, resilience.Failure
+	case errors.Is(err, ErrRow):
+		return errRow, resilience.Ignored
+	case errors.Is(err, ErrClosed):
+		return errModelClosed, resilience.Ignored
+	}
+	return errModelFailed, resilience.Failure
+}
+
+// fallBack goes down the ladder after the lane of the assigned variant failed:
+// the experiment's fallback variant, then the static answer. An overloaded
+// model, a spent deadline or bad input is not a failed model and stays an error.
+func (p *Pipeline) fallBack(x *Exchange, err *Error) *Error {
+	switch err.Code {
+	case BreakerOpen, ModelUnavailable, Internal:
+	default:
+		return err
+	}
+	if e := x.Assignment.Experiment; p.options.VariantFallback && e != nil {
+		if v := e.Fallback(); v != nil && v != x.Assignment.Variant {
+			lane := x.snapshot.arms[e.Index()][v.Index()].lane
+			x.Degraded = 0
+			if p.serve(x, lane, time.Now()) == nil {
+				x.Lane, x.Variant = lane, v
+				x.Degraded |= DegradedVariant
+				return nil
+			}
+		}
+	}
+	if p.options.StaticFallback && x.Lane.Static != nil {
+		x.Degraded |= DegradedStatic
+		return nil
+	}
+	return err
+}
+
+// acquire takes a hold on the current snapshot; nil before the first Swap. A
+// snapshot can lose its last hold between the load and the hold, but only when
+// it has just been replaced: then the next load finds its successor.
+func (p *Pipeline) acquire() *Snapshot {
+	for {
+		s := p.snapshot.Load()
+		if s == nil || s.tryHold() {
+			return s
+		}
+	}
+}
+
+// Swap makes next the world of every request from now on. The old snapshot is
+// freed by the last request that uses it; its Drained tells when.
+func (p *Pipeline) Swap(next *Snapshot) (prev *Snapshot) {
+	prev = p.snapshot.Swap(next)
+	if prev != nil {
+		prev.release()
+	}
+	return prev
+}
+
+// Current takes a hold on the current snapshot for a reader outside of the
+// request path; nil before the first Swap. release must be called once.
+func (p *Pipeline) Current() (s *Snapshot, release func()) {
+	if s = p.acquire(); s == nil {
+		return nil, func() {}
+	}
+	return s, s.release
+}
+
+// Drain refuses every request from now on; those admitted go on.
+func (p *Pipeline) Drain() { p.draining.Store(true) }
+
+// Draining says whether Drain was called.
+func (p *Pipeline) Draining() bool { return p.draining.Load() }
+
+// InFlight is the number of requests between Begin and Finish.
+func (p *Pipeline) InFlight() int64 { return p.inFlight.Load() }
+
+// Close ends the shadow workers and lets the last snapshot go.
+func (p *Pipeline) Close() {
+	p.shadows.close()
+	if s := p.snapshot.Swap(nil); s != nil {
+		s.release()
+	}
+}
+
+func (x *Exchange) unknownModel() *Error {
+	if len(x.Request.Model) == 0 {
+		return &Error{Code: UnknownModel, Field: "model", Message: "the request names no model and there is no default (models.default)"}
+	}
+	return &Error{Code: UnknownModel, Field: "model", Message: "no model named " + quote(x.Request.Model) + " is loaded"}
+}
+
+// record counts what came out, and offers the request to the shadows.
+func (p *Pipeline) record(x *Exchange, assigned *arm, err *Error) {
+	x.Lane.Metrics.observe(x, err)
+	if assigned == nil {
+		return
+	}
+	assigned.metrics.assigned(x.Assignment.Reason)
+	if err == nil && x.Degraded&DegradedStatic == 0 && len(x.Assignment.Experiment.Shadows()) > 0 {
+		p.shadows.offer(x)
+	}
+}
+
+// origins gives the exchange's origins the length of a lane's vector.
+func (x *Exchange) sizeOrigins(n int) []models.Origin {
+	if cap(x.Origins) < n {
+		x.Origins = make([]models.Origin, n)
+	}
+	x.Origins = x.Origins[:n]
+	return x.Origins
+}

@@ -1,0 +1,206 @@
+package router
+
+import (
+	"bytes"
+	"math"
+	"sync"
+	"time"
+
+	"hotpath/models"
+	"hotpath/resilience"
+	"hotpath/resilience/handoff"
+)
+
+// ShadowOptions bound the work that is done for shadow variants.
+type ShadowOptions struct {
+	// Workers score shadows, one at a time each.
+	Workers int
+	// Queue bounds the shadows that wait; more are dropped and counted.
+	Queue int
+	// Timeout is a shadow's own time from the moment it was offered.
+	Timeout time.Duration
+}
+
+// shadows scores shadow variants off the path of the requests: on workers of its
+// own, at low priority in the model's queue, with a deadline and a guard of its
+// own. An offer never blocks.
+type shadows struct {
+	pipeline *Pipeline
+	timeout  time.Duration
+	queue    chan *shadowTask
+	running  sync.WaitGroup
+	tasks    sync.Pool
+
+	closing struct {
+		sync.RWMutex
+		done bool
+	}
+}
+
+// shadowTask is one row to score for one shadow variant. It holds the lane, and
+// owns copies of everything else: the request is gone when it runs.
+type shadowTask struct {
+	lane    *Lane
+	metrics *ArmMetrics
+	guard   *resilience.Guard // a permit of its bulkhead is held
+	until   time.Time
+	// job is set when the served lane's row could be taken over as it was.
+	job Job
+	// Otherwise the exchange has a deep copy of the request, and the features are
+	// read again.
+	exchange Exchange
+	// live is the served variant's shorthand, for the comparison.
+	live    float64
+	hasLive bool
+}
+
+func newShadows(p *Pipeline, o ShadowOptions) *shadows {
+	s := &shadows{pipeline: p, timeout: o.Timeout, queue: make(chan *shadowTask, max(o.Queue, 1))}
+	s.tasks.New = func() any { return &shadowTask{exchange: Exchange{pipeline: p}} }
+	for range o.Workers {
+		s.running.Go(func() {
+			for t := range s.queue {
+				s.run(t)
+			}
+		})
+	}
+	return s
+}
+
+// close drops the shadows that wait and ends the workers.
+func (s *shadows) close() {
+	s.closing.Lock()
+	s.closing.done = true
+	close(s.queue)
+	s.closing.Unlock()
+	s.running.Wait()
+}
+
+// offer hands the request to every shadow of its experiment that samples it.
+func (s *shadows) offer(x *Exchange) {
+	e := x.Assignment.Experiment
+	for i, v := range e.Shadows() {
+		if !e.ShadowHit(i, x.Request.UserID) {
+			continue
+		}
+		a := x.snapshot.arms[e.Index()][v.Index()]
+		if !a.guard.Permits().TryAcquirePermit() {
+			a.metrics.shadow(shadowDropped)
+			continue
+		}
+		t := s.tasks.Get().(*shadowTask)
+		t.fill(x, a, time.Now().Add(s.timeout))
+		if !s.push(t) {
+			a.metrics.shadow(shadowDropped)
+			s.recycle(t)
+		}
+	}
+}
+
+func (s *shadows) push(t *shadowTask) bool {
+	s.closing.RLock()
+	defer s.closing.RUnlock()
+	if s.closing.done {
+		return false
+	}
+	select {
+	case s.queue <- t:
+		return true
+	default:
+		return false
+	}
+}
+
+// fill copies what the shadow needs of the exchange.
+func (t *shadowTask) fill(x *Exchange, a *arm, until time.Time) {
+	t.lane, t.metrics, t.guard, t.until = a.lane, a.metrics, a.guard, until
+	t.lane.Hold()
+	t.live, t.hasLive = shorthand(x.Lane, x.Out())
+	if a.lane.SameInputs == x.Lane.SameInputs {
+		t.job = a.lane.Scorer.Acquire()
+		t.job.In().CopyFrom(x.job.In())
+		return
+	}
+	own := &t.exchange.Request
+	own.UserID = bytes.Clone(x.Request.UserID)
+	own.Features = cloneValues(own.Features[:0], x.Request.Features)
+	own.Entities = cloneValues(own.Entities[:0], x.Request.Entities)
+}
+
+func cloneValues(dst, src []models.Value) []models.Value {
+	for _, v := range src {
+		dst = append(dst, models.Value{Key: bytes.Clone(v.Key), Kind: v.Kind, Raw: bytes.Clone(v.Raw)})
+	}
+	return dst
+}
+
+func (s *shadows) run(t *shadowTask) {
+	defer s.recycle(t)
+	start := time.Now()
+	if !start.Before(t.until) {
+		t.metrics.shadow(shadowExpired)
+		return
+	}
+	if t.job == nil {
+		x := &t.exchange
+		x.Until, x.job = t.until, t.lane.Scorer.Acquire()
+		t.job = x.job
+		if err := s.pipeline.fillFeatures(x, t.lane, start); err != nil {
+			t.metrics.shadow(shadowFailed)
+			return
+		}
+	}
+	t.score()
+}
+
+func (t *shadowTask) score() {
+	pass, err := t.guard.Enter()
+	if err != nil {
+		t.metrics.shadow(shadowRefused)
+		return
+	}
+	if err := t.job.Score(t.until, handoff.Low); err != nil {
+		_, outcome := scoreError(err, t.lane)
+		pass.Leave(outcome)
+		t.metrics.shadow(shadowFailed)
+		return
+	}
+	pass.Leave(resilience.Success)
+	t.metrics.shadow(shadowScored)
+	if got, ok := shorthand(t.lane, t.job.Out()); ok && t.hasLive {
+		t.metrics.difference(math.Abs(got - t.live))
+	}
+}
+
+func (s *shadows) recycle(t *shadowTask) {
+	if t.job != nil {
+		t.job.Release()
+	}
+	t.lane.Release()
+	t.guard.Permits().ReleasePermit()
+	t.lane, t.metrics, t.guard, t.job = nil, nil, nil, nil
+	t.exchange.job = nil
+	t.exchange.reset()
+	s.tasks.Put(t)
+}
+
+// shorthand is the prediction of a scored row as a number; false when the lane
+// declares none or it is not numeric.
+func shorthand(l *Lane, out *models.Row) (float64, bool) {
+	if l.Prediction.Port < 0 {
+		return 0, false
+	}
+	d := l.Out.Ports[l.Prediction.Port].DType
+	at := l.Out.Offset[l.Prediction.Port] + l.Prediction.Element*d.Size()
+	switch d {
+	case models.Float32:
+		return float64(out.Float32(at)), true
+	case models.Float64:
+		return out.Float64(at), true
+	case models.Int64:
+		return float64(out.Int64(at)), true
+	case models.Int32:
+		return float64(out.Int32(at)), true
+	}
+	return 0, false
+}

@@ -1,0 +1,102 @@
+package router
+
+import (
+	"errors"
+	"strconv"
+	"time"
+
+	"hotpath/models"
+	"hotpath/resilience"
+)
+
+// fillFeatures puts the feature vector together in the job's row: defaults, the
+// request's own values, then what the store has. A store that does not answer
+// degrades the vector to recent copies and defaults, or fails the request where
+// the model requires its features.
+func (p *Pipeline) fillFeatures(x *Exchange, lane *Lane, start time.Time) *Error {
+	row, origins := x.job.In(), x.sizeOrigins(lane.View.Len())
+	lane.View.Start(row, origins)
+	if err := lane.View.Override(x.Request.Features, row, origins); err != nil {
+		return badFeatures(err)
+	}
+	if lane.View.NeedsStore(origins) {
+		x.entityIDs(lane.View.Entities())
+		if err := p.fetch(x, lane, start); err != nil {
+			if lane.FeaturesRequired {
+				return errFeatures
+			}
+			lane.View.Recover(x.ids, row, origins)
+			x.Degraded |= DegradedFeatures
+		}
+	}
+	if err := lane.View.Finish(origins); err != nil {
+		return badFeatures(err)
+	}
+	return nil
+}
+
+// fetch reads the store under its guard, once more if the connection broke and
+// the retry budget allows.
+func (p *Pipeline) fetch(x *Exchange, lane *Lane, start time.Time) error {
+	until, ours := start.Add(p.options.FeatureBudget), true
+	if x.Until.Before(until) {
+		until, ours = x.Until, false
+	}
+	err := p.fetchOnce(x, lane, until, ours)
+	if !errors.Is(err, ErrReset) || time.Until(until) < p.options.FeatureBudget/2 {
+		return err
+	}
+	retries := lane.FeatureGuard.Retries()
+	if !retries.TryAcquirePermit() {
+		return err
+	}
+	defer retries.ReleasePermit()
+	return p.fetchOnce(x, lane, until, ours)
+}
+
+// fetchOnce makes one guarded read. ours says that the deadline is the stage's
+// budget: a store slower than that is failing, while one slower than a caller's
+// own short deadline need not be.
+func (p *Pipeline) fetchOnce(x *Exchange, lane *Lane, until time.Time, ours bool) error {
+	pass, err := lane.FeatureGuard.Enter()
+	if err != nil {
+		return err
+	}
+	err = lane.View.Fetch(until, x.ids, x.job.In(), x.Origins)
+	switch {
+	case err == nil:
+		pass.Leave(resilience.Success)
+	case errors.Is(err, ErrOverloaded), errors.Is(err, ErrDeadline) && !ours:
+		pass.Leave(resilience.Ignored)
+	default:
+		pass.Leave(resilience.Failure)
+	}
+	return err
+}
+
+// entityIDs resolves the ids that the view reads: the entity named user is the
+// request's user, the others are named in the request's entities.
+func (x *Exchange) entityIDs(entities []string) {
+	x.ids = x.ids[:0]
+	for _, name := range entities {
+		id := x.Request.Entity(name)
+		if id == nil && name == userEntity {
+			id = x.Request.UserID
+		}
+		x.ids = append(x.ids, id)
+	}
+}
+
+// userEntity is the entity whose id is the request's user_id.
+const userEntity = "user"
+
+// badFeatures turns a stage's complaint about the input into an answer.
+func badFeatures(err error) *Error {
+	var f *models.FieldError
+	if errors.As(err, &f) {
+		return &Error{Code: BadFeatures, Field: f.Field, Message: f.Message}
+	}
+	return &Error{Code: Internal, Message: "the feature vector could not be put together"}
+}
+
+func quote(b []byte) string { return strconv.Quote(string(b)) }
