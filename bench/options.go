@@ -32,6 +32,9 @@ type Options struct {
 	GatewayArgs []string
 	// Models is the model repository with the models mid, mlp10 and tensor.
 	Models string
+	// Schema is the features.yaml of those models, passed as
+	// --set features.schema=...; empty leaves it to GatewayConfig.
+	Schema string
 	// Floor is the path of the floor binary; empty leaves the floor out.
 	Floor string
 	// ONNXRuntime is the library that the floor loads; the gateway finds its own.
@@ -77,6 +80,7 @@ func DefaultOptions() Options {
 	return Options{
 		Gateway:     "bin/gateway",
 		Models:      "bench/testdata/repository",
+		Schema:      "bench/testdata/features.yaml",
 		Floor:       "bin/floor",
 		ONNXRuntime: os.Getenv("ONNXRUNTIME_LIB"),
 		RedisServer: "redis-server",

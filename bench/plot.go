@@ -61,6 +61,9 @@ func linearAxis(title string, largest float64, n int, label func(float64) string
 // logAxis spans the smallest and largest value, with ticks at 1, 2 and 5 where
 // there is room for them.
 func logAxis(title string, smallest, largest float64, label func(float64) string) *axis {
+	if smallest > largest { // nothing is plotted
+		smallest, largest = 1, 10
+	}
 	smallest = math.Max(smallest, 1)
 	largest = math.Max(largest, smallest*2)
 	a := &axis{title: title, scale: math.Log10}

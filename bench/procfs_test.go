@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"math"
 	"os"
 	"reflect"
 	"strings"
@@ -58,7 +59,7 @@ hotpath_batch_size_other_bucket{le="1"} 9
 	if got, want := c.since(nil), []Bucket{{1, 11}, {2, 4}, {0, 1}}; !reflect.DeepEqual(got, want) {
 		t.Errorf("buckets = %v, want %v", got, want)
 	}
-	if got, want := c.since(cumulative{1: 11, 2: 11}), []Bucket{{2, 4}, {0, 1}}; !reflect.DeepEqual(got, want) {
+	if got, want := c.since(cumulative{1: 11, 2: 11, math.Inf(1): 11}), []Bucket{{2, 4}, {0, 1}}; !reflect.DeepEqual(got, want) {
 		t.Errorf("buckets since = %v, want %v", got, want)
 	}
 	for _, bad := range []string{

@@ -106,12 +106,13 @@ func tensorBody(dst []byte, sc *scenario, input string, i, _ int) []byte {
 }
 
 func batchBody(dst []byte, sc *scenario, input string, i, users int) []byte {
+	stride := users/batchSize + 1 // spreads the users of one request over all
 	dst = append(dst, `{"instances":[`...)
 	for n := range batchSize {
 		if n > 0 {
 			dst = append(dst, ',')
 		}
-		dst = userBody(dst, sc, input, (i*batchSize+n)%users, users)
+		dst = userBody(dst, sc, input, (i+n*stride)%users, users)
 	}
 	return append(dst, `]}`...)
 }

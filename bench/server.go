@@ -54,6 +54,9 @@ func (o Options) gatewayLauncher(dir, redis string) launcher {
 		if o.GatewayConfig != "" {
 			args = append(args, "--config", o.GatewayConfig)
 		}
+		if o.Schema != "" {
+			args = append(args, "--set", "features.schema="+o.Schema)
+		}
 		path, err := firstExisting(o.Gateway)
 		if err != nil {
 			return nil, err

@@ -61,7 +61,7 @@ func TestTargetBodies(t *testing.T) {
 	}
 	var batch struct{ Instances []map[string]string }
 	if err := json.Unmarshal([]byte(body("batch100")), &batch); err != nil || len(batch.Instances) != batchSize ||
-		batch.Instances[99]["user_id"] != "u0000799" {
+		batch.Instances[99]["user_id"] != "u0000096" {
 		t.Errorf("%v: %s", err, body("batch100"))
 	}
 }

@@ -87,6 +87,9 @@ func (p *pacer) report(addr string, err error) {
 // timeout: ctx may be that of whichever caller came first, and connecting must
 // not fail because one caller had little time left.
 func (l *link) dial(ctx context.Context, addr string, d *net.Dialer, tc *tls.Config) (net.Conn, error) {
+	if l.shut.Load() {
+		return nil, ErrClosed
+	}
 	if err := l.pacer.allow(addr, time.Now()); err != nil {
 		return nil, err
 	}

@@ -19,16 +19,16 @@ var (
 	// ErrTimeout: the caller's time was over before the store answered.
 	ErrTimeout = errors.New("feature store timed out")
 	// ErrClosed: the store is shutting down. It is an ErrUnavailable.
-	ErrClosed = &fetchError{ErrUnavailable, errors.New("store is closed")}
+	ErrClosed error = &fetchError{ErrUnavailable, errors.New("store is closed")}
 	// ErrQueueFull: more requests wait for a fetch worker than Options.Queue
 	// allows. It is an ErrUnavailable, but says nothing about Redis.
-	ErrQueueFull = &fetchError{ErrUnavailable, errors.New("queue of the fetch workers is full (option queue)")}
+	ErrQueueFull error = &fetchError{ErrUnavailable, errors.New("queue of the fetch workers is full (option queue)")}
 
-	errDeadline = &fetchError{ErrTimeout, errors.New("no answer before the deadline")}
-	errBadReply = &fetchError{ErrUnavailable, errors.New("reply does not answer the read")}
-	errPanic    = &fetchError{ErrUnavailable, errors.New("fetch worker recovered from a panic")}
-	errPaced    = errors.New("next attempt to connect is not due yet")
-	errStarting = errors.New("not connected yet")
+	errDeadline error = &fetchError{ErrTimeout, errors.New("no answer before the deadline")}
+	errBadReply error = &fetchError{ErrUnavailable, errors.New("reply does not answer the read")}
+	errPanic    error = &fetchError{ErrUnavailable, errors.New("fetch worker recovered from a panic")}
+	errPaced          = errors.New("next attempt to connect is not due yet")
+	errStarting       = errors.New("not connected yet")
 )
 
 // fetchError joins a sentinel and its cause. Values are shared by every request

@@ -45,6 +45,9 @@ type link struct {
 	// changing serialises changes of state, which the keeper and the workers report.
 	changing sync.Mutex
 
+	// shut makes dial refuse. A closed cluster client can still have a refresh of
+	// its topology scheduled, up to a second ahead, which must not connect again.
+	shut   atomic.Bool
 	cancel context.CancelFunc
 	kept   chan struct{} // closed by the keeper when it ends
 }
@@ -190,6 +193,7 @@ func (l *link) failed(err error) *State {
 func (l *link) close() {
 	l.cancel()
 	<-l.kept
+	l.shut.Store(true)
 	if c := l.client.Load(); c != nil {
 		(*c).Close()
 	}

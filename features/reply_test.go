@@ -26,6 +26,7 @@ type peer struct {
 
 	mu    sync.Mutex
 	reply string
+	mute  bool // accept, read, never answer
 	conns []net.Conn
 }
 
@@ -64,6 +65,12 @@ func (p *peer) set(reply string) {
 	p.reply = reply
 }
 
+func (p *peer) setMute(mute bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mute = mute
+}
+
 // drop closes every connection.
 func (p *peer) drop() {
 	p.mu.Lock()
@@ -83,8 +90,11 @@ func (p *peer) serve(c net.Conn) {
 			return
 		}
 		p.mu.Lock()
-		reply := p.reply
+		reply, mute := p.reply, p.mute
 		p.mu.Unlock()
+		if mute {
+			continue
+		}
 		switch name {
 		case "HELLO":
 			reply = "%2\r\n$7\r\nversion\r\n$5\r\n7.0.0\r\n$5\r\nproto\r\n:3\r\n"
@@ -205,6 +215,32 @@ func TestDroppedConnection(t *testing.T) {
 		return err == nil
 	})
 	t.Logf("healed in %s", took)
+}
+
+// TestSilentHandshake is case 7: nobody waits for a handshake that hangs.
+func TestSilentHandshake(t *testing.T) {
+	p := startPeer(t, "*1\r\n$3\r\n1.5\r\n")
+	s, reg := openStore(t, testOptions(p.listen.Addr().String()), testSchema(t, 1))
+	connected(t, s)
+	v := floatView(t, s, "user.f0")
+	p.setMute(true)
+	p.drop()
+	dials := sample(t, reg, "hotpath_feature_dials_total", "")
+	start := time.Now()
+	for time.Since(start) < time.Second {
+		at := time.Now()
+		if err := newVector(v).fetch(20*time.Millisecond, "u"); err == nil {
+			t.Fatal("an answer from a silent peer")
+		}
+		if took := time.Since(at); took > 150*time.Millisecond {
+			t.Errorf("fetch took %s with a budget of 20ms", took)
+		}
+	}
+	if n := sample(t, reg, "hotpath_feature_dials_total", "") - dials; n > 4 {
+		t.Errorf("%v dials in a second", n)
+	}
+	p.setMute(false)
+	eventually(t, 2*time.Second, "healed", func() bool { return newVector(v).fetch(100*time.Millisecond, "u") == nil })
 }
 
 func TestReplyForms(t *testing.T) {

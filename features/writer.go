@@ -17,6 +17,7 @@ import (
 // of its own, and waits where a request would not.
 type Writer struct {
 	schema *Schema
+	link   *link // without its keeper
 	client rueidis.Client
 }
 
@@ -38,11 +39,14 @@ func OpenWriter(o Options, schema *Schema) (*Writer, error) {
 		}
 		return nil, fmt.Errorf("feature store at %v: %w", o.Addresses, err)
 	}
-	return &Writer{schema: schema, client: client}, nil
+	return &Writer{schema: schema, link: l, client: client}, nil
 }
 
 // Close ends the connection.
-func (w *Writer) Close() { w.client.Close() }
+func (w *Writer) Close() {
+	w.link.shut.Store(true)
+	w.client.Close()
+}
 
 // Set writes features of one entity, given as the store holds them (a feature
 // of several elements as a JSON array), and its timestamp. Fields not named keep

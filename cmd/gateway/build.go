@@ -12,7 +12,6 @@ import (
 	"hotpath/inference"
 	"hotpath/models"
 	"hotpath/models/repository"
-	"hotpath/models/strictyaml"
 	"hotpath/resilience"
 	"hotpath/router"
 	"hotpath/router/httpapi"
@@ -53,9 +52,11 @@ func (g *gateway) openRuntime(context.Context, openOptions) (err error) {
 }
 
 func (g *gateway) openFeatures(ctx context.Context, o openOptions) (err error) {
-	if g.schema, err = readSchema(g.config.Features.Schema); err != nil {
+	file, err := readSchema(g.config.Features.Schema)
+	if err != nil {
 		return err
 	}
+	g.schema = file.schema
 	options := storeOptions(g.config)
 	if g.config.Features.Embedded {
 		if g.embedded, err = features.StartEmbedded(ctx, g.schema, o.featuresSeed); err != nil {
@@ -73,30 +74,6 @@ func (g *gateway) openFeatures(ctx context.Context, o openOptions) (err error) {
 	}
 	g.onUndo(g.store.Close)
 	return nil
-}
-
-// readSchema reads features.yaml; without one every feature comes from the requests.
-func readSchema(file string) (*features.Schema, error) {
-	var c features.SchemaConfig
-	if file == "" {
-		return features.CompileSchema(c)
-	}
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("features.schema: %w", err)
-	}
-	if err := strictyaml.Decode(file, data, &c); err != nil {
-		return nil, err
-	}
-	schema, err := features.CompileSchema(c)
-	if problems, ok := err.(features.Problems); ok {
-		var located strictyaml.Problems
-		for _, p := range problems {
-			located = append(located, strictyaml.At(file, data, p.Path, p.Message))
-		}
-		return nil, located.Err()
-	}
-	return schema, err
 }
 
 func (g *gateway) openPipeline(context.Context, openOptions) error {

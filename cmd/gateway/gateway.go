@@ -12,7 +12,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"hotpath/cmd/gateway/internal/admin"
 	"hotpath/cmd/gateway/internal/config"
 	"hotpath/cmd/gateway/internal/serving"
 	"hotpath/cmd/gateway/internal/telemetry"

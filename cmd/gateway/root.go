@@ -124,6 +124,9 @@ func (a *app) exit(cmd *cobra.Command, err error) int {
 	case !a.started:
 		fmt.Fprintf(a.stderr, "gateway: %v\nRun '%s --help' for usage.\n", err, cmd.CommandPath())
 		return exitWrong
+	case errors.Is(err, errAbandoned):
+		fmt.Fprintf(a.stderr, "gateway: %v\n", err)
+		return exitAbandoned
 	case errors.As(err, &wrong):
 		fmt.Fprintf(a.stderr, "gateway: %v\n", err)
 		return exitWrong

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -18,8 +17,8 @@ import (
 
 // serveFlags are the settings that have a flag of their own.
 type serveFlags struct {
-	listen, admin, redis, models string
-	demo                         bool
+	listen, redis, models string
+	demo                  bool
 }
 
 const serveExample = `  gateway serve --demo                           # demo models, embedded feature store
@@ -68,7 +67,6 @@ func (f serveFlags) overrides() []config.Override {
 		}
 	}
 	add("server.listen", f.listen, "--listen")
-	add("server.admin_listen", f.admin, "--admin")
 	add("models.dir", f.models, "--models")
 	if f.redis != "" {
 		add("features.redis.addresses", f.redis, "--redis")
@@ -81,7 +79,7 @@ func (f serveFlags) overrides() []config.Override {
 // that was said anywhere else.
 func (a *app) settings(f serveFlags) (*config.Config, config.Sources, error) {
 	overrides := f.overrides()
-	c, sources, err := config.Load(a.configFile, a.environ, overrides...)
+	c, sources, err := a.load(overrides...)
 	if err != nil || !f.demo {
 		return c, sources, err
 	}
@@ -90,34 +88,33 @@ func (a *app) settings(f serveFlags) (*config.Config, config.Sources, error) {
 			overrides = append(overrides, config.Override{Path: path, Value: value, Flag: "--demo"})
 		}
 	}
-	return config.Load(a.configFile, a.environ, overrides...)
+	return a.load(overrides...)
 }
 
 // serve runs the gateway until a signal. Errors before it serves are usage
 // errors: nothing has been lost yet.
 func (a *app) serve(ctx context.Context, f serveFlags) error {
-	f.admin = a.adminFlag
 	if f.demo {
 		if err := layOutDemo(demoDir); err != nil {
-			return usage(err)
+			return wrongError{err}
 		}
 	}
 	c, sources, err := a.settings(f)
 	if err != nil {
-		return usage(err)
+		return err
 	}
 	var seed io.Reader
 	if c.Features.Embedded {
 		file, err := openSeed(f.demo)
 		if err != nil {
-			return usage(err)
+			return wrongError{err}
 		}
 		defer file.Close()
 		seed = file
 	}
 	g, err := openGateway(ctx, c, sources, openOptions{logOutput: a.stderr, featuresSeed: seed})
 	if err != nil {
-		return usage(err)
+		return wrongError{err}
 	}
 	ctx, reload, release := a.signals(ctx)
 	defer release()
@@ -174,14 +171,6 @@ func (a *app) signals(parent context.Context) (ctx context.Context, reload <-cha
 
 // exitAbandoned is the exit status of a stop that lost something.
 const exitAbandoned = 3
-
-// exitOf is the exit status that goes with an error of serve.
-func exitOf(err error) (status int, special bool) {
-	if errors.Is(err, errAbandoned) {
-		return exitAbandoned, true
-	}
-	return 0, false
-}
 
 // welcome says what to try first. The curl line works as it stands.
 func (a *app) welcome(g *gateway) {

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"hotpath/abtest"
 	"hotpath/cmd/gateway/internal/config"
 	"hotpath/models/repository"
 	"hotpath/models/strictyaml"
@@ -56,10 +58,11 @@ type validator struct {
 	overrides []config.Override
 	problems  strictyaml.Problems
 
-	config      *config.Config
-	schema      schemaFile
-	experiments experimentsFile
-	repository  *repository.Status
+	config     *config.Config
+	schema     schemaFile
+	plan       *abtest.Plan // nil when the file is wrong
+	planText   []byte
+	repository *repository.Status
 }
 
 // add keeps an error's problems, each once: two versions can share a config.yaml.
@@ -86,25 +89,31 @@ func (v *validator) main(ctx context.Context, file string) {
 	if v.config == nil {
 		return
 	}
-	c := v.config
-	v.schema, err = readSchema(c.Features.Schema)
-	v.addRead(c.Features.Schema, err)
-	schemaOK := err == nil
-	v.experiments, err = readExperiments(c.Experiments.File)
-	v.addRead(c.Experiments.File, err)
-	v.models(ctx, schemaOK)
+	v.schema, err = readSchema(v.config.Features.Schema)
+	v.addRead(v.config.Features.Schema, err)
+	v.models(ctx, err == nil)
+	v.readExperiments()
 	if v.repository == nil {
 		return
 	}
-	if err == nil {
-		v.variants()
+	v.variants()
+	dir, name := v.config.Models.Dir, v.config.Models.Default
+	if _, ok := v.repository.Model(name); name != "" && !ok {
+		v.add(file, sources.Problems([]config.Problem{{Path: "models.default",
+			Message: fmt.Sprintf("there is no model %q in %s", name, dir)}}))
 	}
-	if name := c.Models.Default; name != "" {
-		if _, ok := v.repository.Model(name); !ok {
-			v.add(file, sources.Problems([]config.Problem{{Path: "models.default",
-				Message: fmt.Sprintf("there is no model %q in %s", name, c.Models.Dir)}}))
-		}
+}
+
+func (v *validator) readExperiments() {
+	file := v.config.Experiments.File
+	if file == "" {
+		return
 	}
+	var err error
+	if v.planText, err = os.ReadFile(file); err == nil {
+		v.plan, err = compileExperiments(file, v.planText)
+	}
+	v.addRead(file, err)
 }
 
 // addRead is add, but for a file that is not there: config.Check has said so.
@@ -116,14 +125,14 @@ func (v *validator) addRead(file string, err error) {
 
 // variants checks that every enabled experiment's versions are in the repository.
 func (v *validator) variants() {
-	for i, e := range v.experiments.plan.Experiments() {
+	if v.plan == nil {
+		return
+	}
+	for i, e := range v.plan.Experiments() {
 		for j, variant := range e.Variants() {
 			if message := v.missing(variant.Model(), variant.Version()); e.Enabled() && message != "" {
-				path := fmt.Sprintf("experiments[%d].variants[%d]", i, j)
-				if variant.Version() != 0 {
-					path += ".version"
-				}
-				v.problems = append(v.problems, v.experiments.doc.At(path, message))
+				path := fmt.Sprintf("experiments[%d].variants[%d].version", i, j)
+				v.problems = append(v.problems, strictyaml.At(v.config.Experiments.File, v.planText, path, message))
 			}
 		}
 	}
@@ -168,12 +177,15 @@ func (v *validator) summary(file string) string {
 		}
 		s += fmt.Sprintf("; %s with %s", count(len(v.repository.Models), "model"), count(versions, "version"))
 	}
-	if v.experiments.plan != nil {
-		s += "; " + count(len(v.experiments.plan.Experiments()), "experiment")
+	if v.plan != nil {
+		s += "; " + count(len(v.plan.Experiments()), "experiment")
 	}
 	n := 0
 	for _, e := range v.schema.config.Entities {
 		n += len(e.Features)
 	}
-	return s + fmt.Sprintf("; %s of %s", count(n, "feature"), count(len(v.schema.config.Entities), "entity"))
+	if n > 0 {
+		s += fmt.Sprintf("; %s of %s", count(n, "feature"), count(len(v.schema.config.Entities), "entity"))
+	}
+	return s
 }

@@ -2,10 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"maps"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,7 +27,7 @@ func (v *validator) models(ctx context.Context, schemaOK bool) {
 	c := v.config.Models
 	o := repository.DefaultOptions(c.Dir)
 	o.KeepVersions, o.Poll, o.MaxModels, o.LoadTimeout = keepAll, time.Hour, c.MaxModels, c.LoadTimeout
-	o.Scan.MaxBytes = int64(c.MaxFileBytes)
+	o.Scan.MaxBytes, o.Defaults, o.Watch = int64(c.MaxFileBytes), modelDefaults(c), false
 	var check bindingCheck
 	if schemaOK {
 		check.schema = &v.schema.config
@@ -80,7 +79,7 @@ func (v *validator) version(model string, s repository.VersionStatus) {
 		}
 		v.add(dir, problems)
 	default:
-		v.add(dir, fmt.Errorf("holds no model.onnx"))
+		v.add(dir, errors.New("holds no model.onnx"))
 	}
 }
 
@@ -121,10 +120,10 @@ func (b bindingCheck) missing(name string) string {
 	}
 	e, ok := b.schema.Entities[entity]
 	if !ok {
-		return fmt.Sprintf("%s: the feature schema has no entity %q%s", name, entity, meant(entity, slices.Sorted(maps.Keys(b.schema.Entities))))
+		return fmt.Sprintf("%s: the feature schema has no entity %q%s", name, entity, meant(entity, sortedNames(b.schema.Entities)))
 	}
 	if _, ok := e.Features[feature]; !ok {
-		return fmt.Sprintf("%s: entity %s has no feature %q%s", name, entity, feature, meant(feature, slices.Sorted(maps.Keys(e.Features))))
+		return fmt.Sprintf("%s: entity %s has no feature %q%s", name, entity, feature, meant(feature, sortedNames(e.Features)))
 	}
 	return ""
 }

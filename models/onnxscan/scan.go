@@ -114,11 +114,11 @@ func (s *scanner) finish() error {
 }
 
 // CheckOutputs refuses a model that answers with anything but tensors, and says
-// how to export it otherwise.
-func (s *Summary) CheckOutputs() error {
+// how to export it otherwise. Only the wanted outputs count; none named: all.
+func (s *Summary) CheckOutputs(wanted ...string) error {
 	var bad []string
 	for _, v := range s.Outputs {
-		if v.Kind != Tensor {
+		if v.Kind != Tensor && (len(wanted) == 0 || slices.Contains(wanted, v.Name)) {
 			bad = append(bad, v.Name+" is "+v.Type())
 		}
 	}
@@ -126,7 +126,7 @@ func (s *Summary) CheckOutputs() error {
 	case len(bad) == 0:
 		return nil
 	case s.HasZipMap:
-		return fmt.Errorf(`%w: %s: export without ZipMap: convert_sklearn(model, options={id(model): {"zipmap": False}})`,
+		return fmt.Errorf(`%w: %s: export without ZipMap: convert_sklearn(model, options={id(model): {"zipmap": False}}), or name the other outputs under outputs in config.yaml`,
 			ErrOutputs, strings.Join(bad, ", "))
 	}
 	return fmt.Errorf("%w: %s: export the model so that every output is a tensor", ErrOutputs, strings.Join(bad, ", "))

@@ -225,7 +225,7 @@ func (c *Candidate) parse(f files, defaults models.Config, limits onnxscan.Limit
 		return err
 	}
 	c.Scan = scan
-	return scan.CheckOutputs()
+	return scan.CheckOutputs(c.Config.Outputs...)
 }
 
 // Problems is an error that shows each problem of the config with its line;

@@ -29,7 +29,7 @@ type Server struct {
 	MaxBatchBodyBytes strictyaml.Bytes `yaml:"max_batch_body_bytes" min:"1KiB" max:"1GiB" doc:"Largest body of a batch, in bytes."`
 	MaxBatchInstances int              `yaml:"max_batch_instances" min:"1" max:"65536" doc:"Most instances of one batch request."`
 	MaxHeaderBytes    strictyaml.Bytes `yaml:"max_header_bytes" min:"1KiB" max:"1MiB" doc:"Largest request line and headers together, in bytes."`
-	MaxJSONDepth      int              `yaml:"max_json_depth" min:"2" max:"1000" doc:"Most levels of arrays and objects in a body."`
+	MaxJSONDepth      int              `yaml:"max_json_depth" min:"5" max:"1000" doc:"Most levels of arrays and objects in a body."`
 	ReadTimeout       time.Duration    `yaml:"read_timeout" min:"1ms" max:"10m" doc:"Longest time for a request to arrive whole, as a duration."`
 	WriteTimeout      time.Duration    `yaml:"write_timeout" min:"1ms" max:"10m" doc:"Longest time to write an answer, as a duration."`
 	IdleTimeout       time.Duration    `yaml:"idle_timeout" min:"1ms" max:"1h" doc:"How long a connection may lie idle between requests, as a duration."`
@@ -67,7 +67,7 @@ type Models struct {
 	MaxFileBytes        strictyaml.Bytes `yaml:"max_file_bytes" min:"1KiB" max:"64GiB" doc:"Largest model file, in bytes."`
 	MaxModels           int              `yaml:"max_models" min:"1" max:"10000" doc:"Most models in the repository."`
 	DefaultMaxBatchSize int              `yaml:"default_max_batch_size" min:"1" max:"65536" doc:"Rows per run of a model whose config.yaml says nothing."`
-	DefaultQueueRows    int              `yaml:"default_queue_rows" min:"1" max:"1048576" doc:"Rows that may wait for a model whose config.yaml says nothing."`
+	DefaultQueueRows    int              `yaml:"default_queue_rows" min:"0" max:"1048576" doc:"Rows that may wait for a model whose config.yaml says nothing; 0: 4 x its max_batch_size."`
 	DefaultRunTimeout   time.Duration    `yaml:"default_run_timeout" min:"1ms" max:"10m" doc:"Longest run of a model whose config.yaml says nothing, as a duration."`
 	DefaultInstances    int              `yaml:"default_instances" min:"1" max:"256" doc:"Runners, each on its own thread, of a model whose config.yaml says nothing."`
 	DefaultThreads      int              `yaml:"default_threads" min:"1" max:"256" doc:"Threads inside one run of a model whose config.yaml says nothing."`

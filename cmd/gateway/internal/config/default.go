@@ -20,7 +20,7 @@ func Default() *Config {
 			Dir: "models", Watch: true, PollInterval: time.Second, Settle: 500 * time.Millisecond,
 			KeepVersions: 2, LoadTimeout: time.Minute, TrialProcess: true,
 			MaxFileBytes: 512 << 20, MaxModels: 200,
-			DefaultMaxBatchSize: 64, DefaultQueueRows: 256, DefaultRunTimeout: 250 * time.Millisecond,
+			DefaultMaxBatchSize: 64, DefaultQueueRows: 0, DefaultRunTimeout: 250 * time.Millisecond,
 			DefaultInstances: 1, DefaultThreads: 1,
 		},
 		Features: Features{

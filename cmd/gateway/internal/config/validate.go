@@ -97,7 +97,7 @@ func (c *Config) validateLimits(bad func(wrong bool, path, format string, args .
 		"%s is below deadline.max %s: requests that may still be answered would be cut off", shortDuration(s.DrainTimeout), shortDuration(d.Max))
 	bad(c.Features.Budget > d.Max, "features.budget", "%s is above deadline.max %s", shortDuration(c.Features.Budget), shortDuration(d.Max))
 	m := c.Models
-	bad(m.DefaultQueueRows < m.DefaultMaxBatchSize, "models.default_queue_rows",
+	bad(m.DefaultQueueRows != 0 && m.DefaultQueueRows < m.DefaultMaxBatchSize, "models.default_queue_rows",
 		"%d is below models.default_max_batch_size %d", m.DefaultQueueRows, m.DefaultMaxBatchSize)
 	bad(c.Experiments.AllowForcedVariant && c.Experiments.File == "", "experiments.allow_forced_variant",
 		"true, but experiments.file is empty: there is no variant to force")
