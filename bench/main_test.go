@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 }
 
 // stubGateway stands in for `gateway serve`: it answers every POST with a fixed
-// body, counts batches of one, and serves until it is killed.
+// body (503 when the variable says refuse), counts batches of one, and serves until it is killed.
 func stubGateway(args []string) {
 	flags := make(map[string]string)
 	for i := 1; i+1 < len(args); i += 2 {
@@ -42,6 +42,9 @@ func stubGateway(args []string) {
 	go http.ListenAndServe(flags["admin"], admin)
 	http.ListenAndServe(flags["listen"], http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		served.Add(1)
+		if os.Getenv(stubVariable) == "refuse" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
 		w.Write([]byte(`{"prediction":0.5}`))
 	}))
 }

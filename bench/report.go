@@ -36,6 +36,8 @@ type Scenario struct {
 	Ramp       []Step      `json:"ramp"`
 	Fixed      []Step      `json:"fixed"`
 	Stall      *StallCheck `json:"stall,omitempty"`
+	// Broken says why the scenario was given up after the closed loop.
+	Broken string `json:"broken,omitempty"`
 }
 
 // Figure is one of the figures to reach, with what was measured.

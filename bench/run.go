@@ -139,7 +139,11 @@ func (s *session) bed(ctx context.Context, l launcher, name string) (*bed, error
 		return nil, err
 	}
 	sc, _ := scenarioByName(name)
-	return &bed{server: srv, redis: s.redis, load: newLoad(srv.addr, sc.path, s.loads[name]), conns: s.opts.Connections}, nil
+	conns := s.opts.Connections
+	if sc.connections > 0 {
+		conns = min(conns, sc.connections)
+	}
+	return &bed{server: srv, redis: s.redis, load: newLoad(srv.addr, sc.path, s.loads[name]), conns: conns}, nil
 }
 
 // runScenario measures one scenario on a fresh gateway.
@@ -160,7 +164,10 @@ func (s *session) runScenario(ctx context.Context, l launcher, sc scenario) (*Sc
 	r.Closed.Latency.Curve = nil
 	s.show(sc.name, &r.Closed)
 	if r.Closed.Answered == 0 || r.Closed.Failed > r.Closed.Answered/2 {
-		return nil, fmt.Errorf("the server fails most requests: %v: %s", r.Closed.Codes, b.server.tail())
+		// There is nothing to find by a ramp; the other scenarios still say something.
+		r.Broken = "most requests of the closed loop failed: " + formatCodes(r.Closed.Codes)
+		s.opts.progress("%s: given up: %s: %s", sc.name, r.Broken, b.server.tail())
+		return r, nil
 	}
 	r.Saturation, r.Ramp, err = findSaturation(max(r.Closed.Throughput/4, 1), func(rate float64) (Step, error) {
 		step, err := b.measure(ctx, wireGenerator{}, "ramp", rate, s.opts.RampStep)

@@ -61,6 +61,24 @@ func TestRunMeasuresAStubGateway(t *testing.T) {
 	}
 }
 
+func TestABrokenScenarioIsGivenUpAndReported(t *testing.T) {
+	o := short(t)
+	t.Setenv(stubVariable, "refuse")
+	o.Scenarios = []string{"tensor"}
+	r, err := Run(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sc := r.Scenarios[0]
+	if !strings.HasPrefix(sc.Broken, "most requests of the closed loop failed: 503: ") || sc.Ramp != nil || sc.Fixed != nil {
+		t.Errorf("broken %q, %d ramp steps", sc.Broken, len(sc.Ramp))
+	}
+	var text strings.Builder
+	if err := r.WriteText(&text); err != nil || !strings.Contains(text.String(), "GIVEN UP: most requests") {
+		t.Errorf("%v: %s", err, text.String())
+	}
+}
+
 func TestRunEndsWithItsContext(t *testing.T) {
 	o := short(t)
 	o.Scenarios, o.Step = []string{"tensor"}, 5*time.Minute

@@ -18,6 +18,9 @@ type scenario struct {
 	distinct int
 	// rows is the number of rows that one request scores.
 	rows int
+	// connections caps Options.Connections; 0 does not. A few batches of 100
+	// already fill the model's queue: more would measure refusals.
+	connections int
 }
 
 // batchSize is the number of users in a request of the batch scenario.
@@ -44,7 +47,7 @@ func scenarios() []scenario {
 			shows: "a raw tensor of 64 values in the request, no feature store",
 		},
 		{
-			name: "batch100", model: "mid", path: "/predict/batch", body: batchBody, distinct: 1024, rows: batchSize,
+			name: "batch100", model: "mid", path: "/predict/batch", body: batchBody, distinct: 1024, rows: batchSize, connections: 2,
 			shows: "100 users in one request",
 		},
 		{

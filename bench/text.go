@@ -79,6 +79,10 @@ func (s *Scenario) writeText(b *strings.Builder) {
 	fmt.Fprintf(b, "\n%s: %s\n", s.Name, s.Shows)
 	fmt.Fprintf(b, "  closed loop, %d connections: %s requests/s, CPU per request: gateway %.1f µs, redis %.1f µs, generator %.1f µs; failed: %s\n",
 		s.Connections, formatCount(s.Closed.Throughput), s.Closed.ServerCPU, s.Closed.RedisCPU, s.Closed.GeneratorCPU, formatCodes(s.Closed.Codes))
+	if s.Broken != "" {
+		fmt.Fprintf(b, "  GIVEN UP: %s\n", s.Broken)
+		return
+	}
 	fmt.Fprintf(b, "  open loop, saturation: %s requests/s", formatCount(s.Saturation))
 	if s.RowsPerRequest > 1 {
 		fmt.Fprintf(b, " (%s rows/s)", formatCount(s.Saturation*float64(s.RowsPerRequest)))

@@ -3,6 +3,8 @@ package inference
 import (
 	"fmt"
 	"runtime"
+	"strings"
+	"unsafe"
 
 	ort "github.com/yalue/onnxruntime_go"
 
@@ -55,14 +57,26 @@ func (b *buffers) tensors(rows int) ([]ort.Value, error) {
 	return out, nil
 }
 
+// stringBytes is what a string element takes up in a frame, its text aside.
+const stringBytes = int(unsafe.Sizeof(""))
+
 // fillStrings copies the string ports' first rows into their tensors, since
-// ONNX Runtime keeps strings in memory of its own.
+// ONNX Runtime keeps strings in memory of its own. It takes them as C strings: one
+// with a NUL byte would be cut short there and scored as another value, so it is
+// an error.
 func (b *buffers) fillStrings(tensors []ort.Value, rows int) error {
 	for i, s := range b.Strings {
 		if s == nil {
 			continue
 		}
-		if err := tensors[i].(*ort.StringTensor).SetContents(s[:rows*b.Layout.Ports[i].Width()]); err != nil {
+		port := b.Layout.Ports[i]
+		s = s[:rows*port.Width()]
+		for e := range s {
+			if strings.IndexByte(s[e], 0) >= 0 {
+				return fmt.Errorf("input %q element %d of row %d holds a NUL byte, which ONNX Runtime cannot take", port.Name, e%port.Width(), e/port.Width())
+			}
+		}
+		if err := tensors[i].(*ort.StringTensor).SetContents(s); err != nil {
 			return err
 		}
 	}

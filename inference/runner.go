@@ -1,9 +1,9 @@
 package inference
 
 import (
-	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	ort "github.com/yalue/onnxruntime_go"
@@ -19,12 +19,19 @@ type Runner struct {
 	sizes   []int // batch sizes that have tensors, ascending
 	inputs  [][]ort.Value
 	outputs [][]ort.Value
+	// options is written by the runner's goroutine under mu, which Cancel takes to
+	// read it: a Cancel that comes while a run begins must not meet options that
+	// are being exchanged. nil after Close.
+	mu      sync.Mutex
 	options *ort.RunOptions
 	// terminated says that options were used to stop a run: ONNX Runtime may
 	// keep them so, and the next run gets fresh ones.
 	terminated atomic.Bool
 	hasStrings bool
 }
+
+// maxFrameBytes bounds the memory of one side of a runner's largest batch.
+const maxFrameBytes = 1 << 30
 
 // BatchSizes is the default list of batch sizes: every size up to max where
 // shapes cost nothing (CPU), powers of two where each new shape costs a search
@@ -50,7 +57,12 @@ func (s *Session) NewRunner(sizes []int) (*Runner, error) {
 	}
 	top := sizes[len(sizes)-1]
 	if s.fixed > 0 && top != s.fixed {
-		return nil, fmt.Errorf("max_batch_size is %d, but the graph's batch dimension is fixed at %d", top, s.fixed)
+		return nil, fmt.Errorf("batches of %d rows are asked for, but the graph's batch dimension is fixed at %d: leave batch_sizes out, or export the model with a dynamic batch dimension", top, s.fixed)
+	}
+	for _, l := range []*models.Layout{s.in, s.out} {
+		if row := l.Bytes + l.Strings*stringBytes; row > maxFrameBytes/top {
+			return nil, fmt.Errorf("batches of %d rows of %d bytes need more than %d MiB of memory: lower max_batch_size", top, row, maxFrameBytes>>20)
+		}
 	}
 	r := &Runner{session: s, sizes: sizes, in: newBuffers(s.in, top), out: newBuffers(s.out, top),
 		hasStrings: s.in.Strings+s.out.Strings > 0}
@@ -134,6 +146,11 @@ func (r *Runner) pad(rows, size int) {
 // Cancel asks the run in progress to stop. ONNX Runtime looks at it between
 // operators only: a run inside one long operator goes on to that one's end.
 func (r *Runner) Cancel() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.options == nil {
+		return
+	}
 	r.terminated.Store(true)
 	// An error means that the run cannot be stopped; its callers leave at their
 	// own deadlines all the same.
@@ -145,13 +162,16 @@ func (r *Runner) freshOptions() error {
 	if err != nil {
 		return err
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	old := r.options
 	r.options = fresh
 	r.terminated.Store(false)
 	return old.Destroy()
 }
 
-// Close frees the tensors. No run may be in progress.
+// Close frees the tensors. No run may be in progress. Closing twice does nothing
+// more.
 func (r *Runner) Close() error {
 	for _, v := range r.inputs {
 		destroy(v)
@@ -159,10 +179,15 @@ func (r *Runner) Close() error {
 	for _, v := range r.outputs {
 		destroy(v)
 	}
+	r.inputs, r.outputs = nil, nil
 	r.in.free()
 	r.out.free()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.options == nil {
 		return nil
 	}
-	return errors.Join(r.options.Destroy())
+	options := r.options
+	r.options = nil
+	return options.Destroy()
 }

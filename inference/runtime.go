@@ -10,7 +10,10 @@ import (
 )
 
 // Runtime is the process's ONNX Runtime environment.
-type Runtime struct{ library string }
+type Runtime struct {
+	library string
+	closed  sync.Once
+}
 
 // one is the environment that ONNX Runtime itself keeps per process; a second
 // Open is refused while the first is in use.
@@ -56,7 +59,7 @@ func open(o Options) (*Runtime, error) {
 	}
 	if !o.Telemetry {
 		if err := ort.DisableTelemetry(); err != nil {
-			return nil, fmt.Errorf("switching telemetry off: %w", err)
+			return nil, errors.Join(fmt.Errorf("switching telemetry off: %w", err), ort.DestroyEnvironment())
 		}
 	}
 	return &Runtime{library: path}, nil
@@ -69,8 +72,11 @@ func (r *Runtime) Version() string { return ort.GetVersion() }
 func (r *Runtime) Library() string { return r.library }
 
 // Close destroys the environment and unloads the library. Every session must be
-// closed before.
-func (r *Runtime) Close() error {
-	defer one.Unlock()
-	return ort.DestroyEnvironment()
+// closed before. Closing twice does nothing more.
+func (r *Runtime) Close() (err error) {
+	r.closed.Do(func() {
+		defer one.Unlock()
+		err = ort.DestroyEnvironment()
+	})
+	return err
 }

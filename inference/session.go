@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	ort "github.com/yalue/onnxruntime_go"
 
@@ -124,6 +125,10 @@ func newSession(data []byte, in, out []string, o SessionOptions) (*ort.DynamicAd
 		}
 	}
 	session, err := ort.NewDynamicAdvancedSessionWithONNXData(data, in, out, opts)
+	if o.Provider == CUDA && err != nil && strings.Contains(err.Error(), "CUDA") {
+		// The provider's library was found; the device is first asked for here.
+		return nil, fmt.Errorf("%w: cuda: %v", ErrNoProvider, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("ONNX Runtime cannot load the model: %w", err)
 	}

@@ -49,6 +49,9 @@ func chosenOutputs(all []ort.InputOutputInfo, chosen []string) ([]ort.InputOutpu
 // readSignature fills the input layout, and checks the kinds of the outputs;
 // their shapes are settled by probe.
 func (s *Session) readSignature(inputs, outputs []ort.InputOutputInfo) error {
+	if len(inputs) == 0 || len(outputs) == 0 {
+		return fmt.Errorf("the graph has %d inputs and %d outputs; a model needs one of each at least", len(inputs), len(outputs))
+	}
 	var errs []error
 	ports := make([]models.Port, len(inputs))
 	for i := range inputs {
@@ -75,20 +78,24 @@ func (s *Session) readSignature(inputs, outputs []ort.InputOutputInfo) error {
 			errs = append(errs, err)
 		}
 	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	// Checked before a trial run makes a row of them.
 	s.in = models.NewLayout(ports)
-	return errors.Join(errs...)
+	sig := models.Signature{Inputs: ports, Outputs: []models.Port{{DType: models.Bool}}}
+	return sig.Validate()
 }
 
-// agreeOnBatch holds a graph to one batch size for all its inputs.
+// agreeOnBatch holds a graph to one batch size for all its inputs: to 1 where any
+// of them is fixed at 1, in whatever order they come.
 func (s *Session) agreeOnBatch(batch int64) error {
 	switch {
-	case batch < 0 && s.fixed == 0:
+	case batch < 0:
 		return nil
 	case batch == 1:
 		s.fixed = 1
 		return nil
-	case batch < 0:
-		return errors.New("has a dynamic batch dimension where another input's is fixed")
 	default:
 		return fmt.Errorf("its first dimension is fixed at %d; Hotpath batches along the first dimension, which must be dynamic (or 1): export with dynamic_axes, or with a batch dimension added", batch)
 	}

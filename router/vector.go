@@ -29,10 +29,7 @@ func (p *Pipeline) fillFeatures(x *Exchange, lane *Lane, start time.Time) *Error
 			x.Degraded |= DegradedFeatures
 		}
 	}
-	if err := lane.View.Finish(origins); err != nil {
-		return badFeatures(err)
-	}
-	return nil
+	return badFeatures(lane.View.Finish(origins))
 }
 
 // fetch reads the store under its guard, once more if the connection broke and
@@ -90,13 +87,18 @@ func (x *Exchange) entityIDs(entities []string) {
 // userEntity is the entity whose id is the request's user_id.
 const userEntity = "user"
 
-// badFeatures turns a stage's complaint about the input into an answer.
+// badFeatures turns a stage's complaint about the vector into an answer: what the
+// caller can mend is a bad feature; otherwise a feature that has no default is
+// missing because the store does not answer.
 func badFeatures(err error) *Error {
+	if err == nil {
+		return nil
+	}
 	var f *models.FieldError
 	if errors.As(err, &f) {
 		return &Error{Code: BadFeatures, Field: f.Field, Message: f.Message}
 	}
-	return &Error{Code: Internal, Message: "the feature vector could not be put together"}
+	return errFeatures
 }
 
 func quote(b []byte) string { return strconv.Quote(string(b)) }

@@ -63,7 +63,8 @@ func (a *app) loadFeatures(cmd *cobra.Command, c *config.Config, name string) er
 	if err != nil {
 		return wrongError{err}
 	}
-	in := a.stdin
+	// A pipe is a file too, but cannot be rewound: its Seek must not be tried.
+	in := io.Reader(struct{ io.Reader }{a.stdin})
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {

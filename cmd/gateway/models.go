@@ -204,7 +204,7 @@ func loadTime(v repository.VersionStatus) string {
 func note(v repository.VersionStatus) string {
 	var all []string
 	if v.Reason != "" {
-		all = append(all, string(v.Code)+": "+strings.Join(strings.Fields(v.Reason), " "))
+		all = append(all, string(v.Code)+": "+oneLine(v.Reason))
 	}
 	if v.MissingOnDisk {
 		all = append(all, "missing on disk")

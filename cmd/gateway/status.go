@@ -43,7 +43,7 @@ func statusTable(w io.Writer, s admin.Status) {
 		d := s.Readiness.Dependencies[name]
 		fmt.Fprintf(w, "  %s\t%s", name, d.Status)
 		if d.Detail != "" {
-			fmt.Fprintf(w, ": %s", d.Detail)
+			fmt.Fprintf(w, ": %s", oneLine(d.Detail))
 		}
 		fmt.Fprintln(w)
 	}
@@ -52,7 +52,7 @@ func statusTable(w io.Writer, s admin.Status) {
 	fmt.Fprintf(w, "features\t%s\n", featureLine(s.Features))
 	fmt.Fprintf(w, "experiments\t%d of %d enabled, digest %s\n", s.Experiments.Enabled, s.Experiments.Experiments, s.Experiments.Digest)
 	if s.Experiments.ReloadError != "" {
-		fmt.Fprintf(w, "  last reload\t%s\n", s.Experiments.ReloadError)
+		fmt.Fprintf(w, "  last reload\t%s\n", oneLine(s.Experiments.ReloadError))
 	}
 	for _, m := range s.Models {
 		fmt.Fprintf(w, "model\t%s %d on %s: %d queued, %d of %d runners busy, %d stuck", m.Model, m.Version, m.Provider, m.Queued, m.Busy, m.Runners, m.Stuck)
@@ -74,5 +74,5 @@ func featureLine(f admin.FeatureStatus) string {
 	if f.Connected {
 		return where + ", connected"
 	}
-	return fmt.Sprintf("%s, not connected (%s): %s", where, f.Kind, f.Error)
+	return fmt.Sprintf("%s, not connected (%s): %s", where, f.Kind, oneLine(f.Error))
 }

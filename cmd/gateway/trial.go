@@ -54,11 +54,7 @@ func trialLoad(model []byte, library string) error {
 	if err != nil {
 		return err
 	}
-	s, err := r.Load(model, inference.SessionOptions{Provider: inference.CPU, Threads: 1})
-	if err != nil {
-		return errors.Join(err, r.Close())
-	}
-	return errors.Join(s.Close(), r.Close())
+	return errors.Join(r.Try(model), r.Close())
 }
 
 // trialProcess makes the trial that the repository asks for: exe is this binary,

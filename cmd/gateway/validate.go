@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -145,20 +146,20 @@ func (v *validator) missing(model string, version int) string {
 	if !ok {
 		return fmt.Sprintf("there is no model %q in %s", model, v.repository.Dir)
 	}
-	var ready []string
+	var found []string
+	ready := false
 	for _, have := range m.Versions {
-		if have.State == repository.StateReady {
-			ready = append(ready, fmt.Sprint(have.Version))
-		}
+		found = append(found, strconv.Itoa(have.Version))
+		ready = ready || have.State == repository.StateReady
 	}
 	one, ok := m.Version(version)
 	switch {
-	case version == 0 && len(ready) == 0:
+	case version == 0 && !ready:
 		return fmt.Sprintf("model %q has no version that can be loaded", model)
 	case version == 0:
 		return ""
 	case !ok:
-		return fmt.Sprintf("model %q has no version %d in %s (it has %s)", model, version, v.repository.Dir, strings.Join(ready, ", "))
+		return fmt.Sprintf("model %q has no version %d in %s (it has %s)", model, version, v.repository.Dir, strings.Join(found, ", "))
 	case one.State != repository.StateReady:
 		return fmt.Sprintf("version %d of model %q cannot be loaded", version, model)
 	}

@@ -91,15 +91,17 @@ type nothing struct{}
 
 func (nothing) Close() {}
 
-// Load implements repository.Loader.
+// Load implements repository.Loader. An entity that is not there is reported
+// once, however many of its features are named.
 func (b bindingCheck) Load(_ context.Context, c repository.Candidate) (repository.Served, error) {
 	var problems []models.Problem
-	if b.schema != nil {
-		for i, in := range c.Config.Inputs {
-			for j, name := range in.Features {
-				if message := b.missing(name); message != "" {
-					problems = append(problems, models.Problem{Path: fmt.Sprintf("inputs[%d].features[%d]", i, j), Message: message})
-				}
+	reported := map[string]bool{}
+	for i, in := range c.Config.Inputs {
+		for j, name := range in.Features {
+			about, message := b.missing(name)
+			if message != "" && !reported[about] {
+				problems = append(problems, models.Problem{Path: fmt.Sprintf("inputs[%d].features[%d]", i, j), Message: message})
+				reported[about] = true
 			}
 		}
 	}
@@ -109,23 +111,27 @@ func (b bindingCheck) Load(_ context.Context, c repository.Candidate) (repositor
 	return nothing{}, nil
 }
 
-// missing says why a feature is not to be had; empty when it is.
-func (b bindingCheck) missing(name string) string {
-	if _, ok := b.schema.Request[name]; ok {
-		return ""
-	}
+// missing says why a feature is not to be had, and what is not there: an entity
+// or a feature. message is empty when the feature is there.
+func (b bindingCheck) missing(name string) (about, message string) {
 	entity, feature, stored := strings.Cut(name, ".")
-	if !stored {
-		return "" // comes with the request
+	if b.schema == nil || !stored {
+		return "", "" // the schema is wrong, or the feature comes with the request
+	}
+	if _, ok := b.schema.Request[name]; ok {
+		return "", ""
+	}
+	if len(b.schema.Entities) == 0 {
+		return "", fmt.Sprintf("%s is read from the store, but no features are declared (features.schema)", name)
 	}
 	e, ok := b.schema.Entities[entity]
 	if !ok {
-		return fmt.Sprintf("%s: the feature schema has no entity %q%s", name, entity, meant(entity, sortedNames(b.schema.Entities)))
+		return entity, fmt.Sprintf("%s: the feature schema has no entity %q%s", name, entity, meant(entity, sortedNames(b.schema.Entities)))
 	}
 	if _, ok := e.Features[feature]; !ok {
-		return fmt.Sprintf("%s: entity %s has no feature %q%s", name, entity, feature, meant(feature, sortedNames(e.Features)))
+		return name, fmt.Sprintf("%s: entity %s has no feature %q%s", name, entity, feature, meant(feature, sortedNames(e.Features)))
 	}
-	return ""
+	return "", ""
 }
 
 func meant(name string, known []string) string {

@@ -83,17 +83,33 @@ func failureOf(err error) *failure {
 	return &failure{status: http.StatusInternalServerError, code: router.Internal.String(), err: err}
 }
 
-// problemsOf lists the problems in an error of a reload, in one form.
+// problemsOf lists the problems in an error of a reload, in one form. An error
+// that joins others gives those of each, and what is no problem of a file is one
+// without a place; nil when none is.
 func problemsOf(err error) []strictyaml.Problem {
-	var placed strictyaml.Problems
-	if errors.As(err, &placed) {
-		return placed
-	}
-	var unplaced abtest.Problems
-	errors.As(err, &unplaced)
 	var all []strictyaml.Problem
-	for _, p := range unplaced {
-		all = append(all, strictyaml.Problem{Path: p.Path, Message: p.Message})
+	placed := false
+	var collect func(err error)
+	collect = func(err error) {
+		switch err := err.(type) {
+		case strictyaml.Problems:
+			all, placed = append(all, err...), true
+		case abtest.Problems:
+			for _, p := range err {
+				all = append(all, strictyaml.Problem{Path: p.Path, Message: p.Message})
+			}
+			placed = true
+		case interface{ Unwrap() []error }:
+			for _, one := range err.Unwrap() {
+				collect(one)
+			}
+		default:
+			all = append(all, strictyaml.Problem{Message: err.Error()})
+		}
+	}
+	collect(err)
+	if !placed {
+		return nil
 	}
 	return all
 }

@@ -20,7 +20,10 @@ func strict(e func(w http.ResponseWriter, r *http.Request, q url.Values) error, 
 		}
 		for name, values := range q {
 			if !slices.ContainsFunc(names, func(n string) bool {
-				return n == name || strings.HasSuffix(n, ".") && len(name) > len(n) && strings.HasPrefix(name, n)
+				if strings.HasSuffix(n, ".") {
+					return len(name) > len(n) && strings.HasPrefix(name, n)
+				}
+				return n == name
 			}) {
 				return unknownParameter(name, names)
 			}

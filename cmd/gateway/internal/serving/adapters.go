@@ -61,7 +61,7 @@ func (v view) Fetch(until time.Time, ids [][]byte, row *models.Row, origins []mo
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, features.ErrQueueFull):
+	case errors.Is(err, features.ErrQueueFull), errors.Is(err, features.ErrClosed):
 		return router.ErrOverloaded
 	case errors.Is(err, features.ErrTimeout):
 		return router.ErrDeadline

@@ -1,0 +1,2 @@
+// Package archtest holds the tests of the architecture: who may import whom.
+package archtest

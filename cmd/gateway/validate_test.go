@@ -1,0 +1,125 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestValidateTheDemo(t *testing.T) {
+	dir := demoFiles(t)
+	main := writeFile(t, dir, "gateway.yaml", "models: {dir: "+dir+"/repository, default: risk}\n"+
+		"features: {schema: "+dir+"/features.yaml}\nexperiments: {file: "+dir+"/experiments.yaml}\n")
+	want := "ok: " + main + "; 3 models with 4 versions; 1 experiment; 30 features of 1 entity\n"
+	for _, args := range [][]string{{"validate", "--config", main}, {"validate", main}} {
+		if got := cli(t, args...); got.code != 0 || got.out != want || got.stderr != "" {
+			t.Errorf("%+v", got)
+		}
+	}
+	if got := cli(t, "validate", main, main); got.out != want+want {
+		t.Errorf("two files: %+v", got)
+	}
+}
+
+// TestValidateReportsEverything has a mistake in every file that there is.
+func TestValidateReportsEverything(t *testing.T) {
+	dir := demoFiles(t)
+	t.Chdir(dir)
+	main := writeFile(t, dir, "gateway.yaml", "models: {dir: repository, default: rsk}\n"+
+		"features: {schema: features.yaml}\nexperiments: {file: experiments.yaml}\n")
+	writeFile(t, dir, "repository/risk/config.yaml", "max_batch_size: 0\ninputs:\n- {name: X, features: [user.mean_radis]}\n")
+	writeFile(t, dir, "repository/digits/1/golden.json", `{"cases": []}`)
+	writeFile(t, dir, "repository/progression/config.yaml", "inputs:\n- {name: X, features: [usr.age, user.mean_radis, request_only]}\n")
+	writeFile(t, dir, "repository/torn/1/model.onnx", "not a model")
+	writeFile(t, dir, "repository/empty/1/notes.txt", "nothing here yet")
+	writeFile(t, dir, "repository/notes/README", "no version")
+	writeFile(t, dir, "features.yaml", "entities:\n  user:\n    features:\n      mean_radius: {type: float, default: 1}\n")
+	writeFile(t, dir, "experiments.yaml", "experiments:\n- name: x\n  model: risk\n  variants:\n  - {name: a, weight: 50, version: 7}\n"+
+		"  - {name: b, weight: 50, version: 1}\n- name: y\n  model: gone\n  variants: [{name: a, weight: 100}]\n"+
+		"- name: z\n  model: gone\n  enabled: false\n  variants: [{name: a, weight: 100}]\n")
+
+	got := cli(t, "validate", "--config", main)
+	want := []string{
+		"repository/risk/config.yaml:1:17: max_batch_size: 0 is outside 1 to 65536",
+		"repository/digits/1: golden: cases is empty; add at least one, or remove the file",
+		`repository/progression/config.yaml:2:24: inputs[0].features[0]: usr.age: the feature schema has no entity "usr"; did you mean "user"?`,
+		`repository/progression/config.yaml:2:33: inputs[0].features[1]: user.mean_radis: entity user has no feature "mean_radis"; did you mean "mean_radius"?`,
+		"repository/torn/1: not an ONNX model",
+		"repository/empty/1: holds no model.onnx",
+		`experiments.yaml:5:36: experiments[0].variants[0].version: model "risk" has no version 7 in repository`,
+		`experiments.yaml:6:36: experiments[0].variants[1].version: version 1 of model "risk" cannot be loaded`,
+		`experiments.yaml:9:15: experiments[1].variants[0].version: there is no model "gone" in repository`,
+		main + `:1:36: models.default: there is no model "rsk" in repository`,
+	}
+	for _, line := range want {
+		if strings.Count(got.stderr, line) != 1 {
+			t.Errorf("want once: %s", line)
+		}
+	}
+	lines := strings.Split(strings.TrimSpace(got.stderr), "\n")
+	if len(lines) != len(want)+1 || lines[len(lines)-1] != "gateway: 10 problems" || got.code != 2 || got.out != "" {
+		t.Errorf("exit %d, stdout %q, stderr:\n%s", got.code, got.out, got.stderr)
+	}
+}
+
+func TestValidateBrokenFiles(t *testing.T) {
+	dir := demoFiles(t)
+	t.Chdir(dir)
+	base := []string{"validate", "--set", "models.dir=repository"}
+	if err := os.Rename("features.yaml", "declared.yaml"); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, text, key, want string
+	}{
+		{"g.yaml", "server: {listen: 8080}\nlgo: {}\n", "", "g.yaml:1:18: server.listen: "},
+		{"g.yaml", "server: {listen: 8080}\nlgo: {}\n", "", "g.yaml:2:1: lgo: "},
+		{"features.yaml", "entities: {user: {features: {a: {type: flaot}}}}\n", "features.schema", `features.yaml:1:40: entities.user.features.a.type: "flaot" is not one of`},
+		{"features.yaml", "entities: [", "features.schema", "features.yaml:1:11: not valid YAML"},
+		{"experiments.yaml", "experiments: [{name: x, model: risk, variants: [{name: a, weight: 40}]}]\n", "experiments.file", "experiments.yaml:1:38: experiments[0].variants: weights add up to 40.00, want exactly 100"},
+		{"gone", "", "experiments.file", "experiments.file: stat gone: no such file or directory"},
+	} {
+		args := base
+		if c.text != "" {
+			writeFile(t, dir, c.name, c.text)
+		}
+		if c.key != "features.schema" {
+			args = append(args, "--set", "features.schema=declared.yaml")
+		}
+		if c.key == "" {
+			args = append(args, "--config", c.name)
+		} else {
+			args = append(args, "--set", c.key+"="+c.name)
+		}
+		got := cli(t, args...)
+		got.wants(t, 2, "", c.want)
+		if c.text == "" && !strings.HasSuffix(got.stderr, "gateway: 1 problem\n") {
+			t.Errorf("a file that is not there is reported more than once:\n%s", got.stderr)
+		}
+	}
+}
+
+func TestValidateLeavesTheRepositoryAlone(t *testing.T) {
+	dir := demoFiles(t)
+	before := treeOf(t, dir)
+	cli(t, "validate", "--set", "models.dir="+dir+"/repository", "--set", "features.schema="+dir+"/features.yaml").wants(t, 0, "ok", "")
+	if after := treeOf(t, dir); after != before {
+		t.Errorf("before:\n%s\nafter:\n%s", before, after)
+	}
+}
+
+func treeOf(t *testing.T, dir string) string {
+	t.Helper()
+	var b strings.Builder
+	err := filepath.Walk(dir, func(path string, info os.FileInfo, err error) error {
+		if err == nil {
+			b.WriteString(path + " " + info.ModTime().String() + "\n")
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
