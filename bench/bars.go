@@ -67,7 +67,8 @@ func ratioSVG(label string, rows []ratioRow, limit float64) string {
 	at := func(v float64) float64 { return left + (v-low)/(top-low)*(plotWidth-left-right) }
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg class="plot" viewBox="0 0 %.0f %.0f" role="img" aria-label="%s">`, plotWidth, bottom+44, html.EscapeString(label))
-	for v := math.Ceil(low*10) / 10; v <= top; v += ratioStep(top - low) {
+	step := ratioStep(top - low)
+	for v := math.Ceil(low/step) * step; v <= top; v += step {
 		fmt.Fprintf(&b, `<line class="grid" x1="%.1f" x2="%.1f" y1="22" y2="%.1f"/>`, at(v), at(v), bottom)
 		fmt.Fprintf(&b, `<text class="tick" x="%.1f" y="%.1f" text-anchor="middle">%.1fx</text>`, at(v), bottom+18, v)
 	}

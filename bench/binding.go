@@ -7,7 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/goccy/go-yaml"
+	"hotpath/models"
+	"hotpath/models/strictyaml"
 )
 
 // defaultInput is the ONNX input's name where a model has no configuration.
@@ -45,14 +46,9 @@ func readBinding(repository, model string) (binding, error) {
 	if err != nil {
 		return b, err
 	}
-	var config struct {
-		Inputs []struct {
-			Name     string   `yaml:"name"`
-			Features []string `yaml:"features"`
-		} `yaml:"inputs"`
-	}
-	if err := yaml.Unmarshal(text, &config); err != nil {
-		return b, fmt.Errorf("%s: %w", filepath.Join(dir, "config.yaml"), err)
+	config := models.DefaultConfig()
+	if err := strictyaml.Decode(filepath.Join(dir, "config.yaml"), text, &config); err != nil {
+		return b, err
 	}
 	if len(config.Inputs) > 0 && config.Inputs[0].Name != "" {
 		b.input = config.Inputs[0].Name

@@ -73,7 +73,6 @@ func (s *session) pairSide(ctx context.Context, l launcher, n int) (closed, open
 	if open, err = b.measure(ctx, wireGenerator{}, l.name+" open loop", pairRate, d); err != nil {
 		return closed, open, err
 	}
-	closed.Latency.Curve = nil
 	s.opts.progress("pair %d %-8s %7.0f req/s closed loop, %5.1f us CPU/request; %5.1f us at %d/s, p99 %s",
 		n+1, l.name, closed.Throughput, closed.ServerCPU, open.ServerCPU, pairRate, formatMicros(open.Latency.P99))
 	return closed, open, nil

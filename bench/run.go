@@ -161,7 +161,6 @@ func (s *session) runScenario(ctx context.Context, l launcher, sc scenario) (*Sc
 	if r.Closed, err = b.measure(ctx, wireGenerator{}, "closed loop", 0, s.opts.Probe); err != nil {
 		return nil, err
 	}
-	r.Closed.Latency.Curve = nil
 	s.show(sc.name, &r.Closed)
 	if r.Closed.Answered == 0 || r.Closed.Failed > r.Closed.Answered/2 {
 		// There is nothing to find by a ramp; the other scenarios still say something.

@@ -4,7 +4,7 @@ package bench
 const (
 	minAchieved   = 0.98
 	maxP99Micros  = 50_000
-	maxRampSteps  = 6
+	maxRampFactor = 64 // of the first rate
 	maxBisections = 3
 )
 
@@ -16,24 +16,28 @@ func (s *Step) holds() bool {
 
 // findSaturation doubles the rate from first until a step does not hold, then
 // bisects between the last that held and the first that did not. It returns the
-// highest rate that held (0 when none did) and every step. probe runs one rate.
+// highest rate that held (0 when none did) and every step. probe runs one rate;
+// one that does not hold is run once more, because a short step on a shared
+// machine can fail by a neighbour's doing.
 func findSaturation(first float64, probe func(rate float64) (Step, error)) (float64, []Step, error) {
 	var steps []Step
 	held, failed := 0.0, 0.0
 	try := func(rate float64) error {
-		s, err := probe(rate)
-		if err != nil {
-			return err
+		for range 2 {
+			s, err := probe(rate)
+			if err != nil {
+				return err
+			}
+			steps = append(steps, s)
+			if s.holds() {
+				held = rate
+				return nil
+			}
 		}
-		steps = append(steps, s)
-		if s.holds() {
-			held = rate
-		} else {
-			failed = rate
-		}
+		failed = rate
 		return nil
 	}
-	for rate := first; failed == 0 && len(steps) < maxRampSteps; rate *= 2 {
+	for rate := first; failed == 0 && rate < first*maxRampFactor; rate *= 2 {
 		if err := try(rate); err != nil {
 			return held, steps, err
 		}

@@ -20,21 +20,36 @@ func TestSaturationIsBracketed(t *testing.T) {
 	if got < 9000 || got > 10_000/minAchieved {
 		t.Errorf("saturation %v of a server that holds 10,000/s", got)
 	}
-	if len(steps) != 5+maxBisections { // 1, 2, 4, 8, 16 thousand
+	// 1, 2, 4, 8 and twice 16 thousand; 12 twice, 10 held within 2 %, 11 twice.
+	if len(steps) != 4+2+2+1+2 {
 		t.Errorf("%d steps", len(steps))
 	}
 }
 
 func TestSaturationOfServersAtTheEdges(t *testing.T) {
-	if got, steps, _ := findSaturation(1000, capped(0)); got != 0 || len(steps) != 1+maxBisections {
+	if got, steps, _ := findSaturation(1000, capped(0)); got != 0 || len(steps) != 2*(1+maxBisections) {
 		t.Errorf("a dead server: %v after %d steps", got, len(steps))
 	}
-	if got, steps, _ := findSaturation(1000, capped(1e12)); got != 32_000 || len(steps) != maxRampSteps {
+	if got, steps, _ := findSaturation(1000, capped(1e12)); got != 32_000 || len(steps) != 6 {
 		t.Errorf("a server without limit: %v after %d steps", got, len(steps))
 	}
 	fault := errors.New("gone")
 	if _, _, err := findSaturation(1, func(float64) (Step, error) { return Step{}, fault }); !errors.Is(err, fault) {
 		t.Errorf("error = %v", err)
+	}
+}
+
+func TestARateThatFailedByChanceIsRunAgain(t *testing.T) {
+	n := 0
+	got, _, err := findSaturation(1000, func(rate float64) (Step, error) {
+		s, err := capped(2000)(rate)
+		if n++; n == 1 {
+			s.Failed = 1
+		}
+		return s, err
+	})
+	if err != nil || got < 2000 {
+		t.Errorf("saturation %v of a server that holds 2,000/s, %v", got, err)
 	}
 }
 

@@ -108,6 +108,8 @@ func newStep(label, generator string, a *attack, out *outcome, before, after cou
 	s.Lag.Curve = nil
 	if a.rate == 0 {
 		s.Loop, s.Planned = "closed", out.sent
+		// A closed loop slows down with the server: its latencies would mislead.
+		s.Latency, s.Lag = Latency{Count: s.Latency.Count}, Latency{}
 	}
 	if out.took > 0 {
 		s.Throughput = float64(out.answered) / out.took.Seconds()

@@ -59,6 +59,10 @@ func countRows(r io.Reader) (int, error) {
 	if !can {
 		return -1, nil
 	}
+	// A pipe is a file and has the method, but cannot do it.
+	if _, err := seeker.Seek(0, io.SeekCurrent); err != nil {
+		return -1, nil
+	}
 	in := csv.NewReader(seeker)
 	in.ReuseRecord, in.FieldsPerRecord = true, -1
 	n := -1 // the header

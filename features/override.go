@@ -32,10 +32,10 @@ func (v *View) Override(values []models.Value, row *models.Row, origins []models
 		for at := first; at >= 0; at = v.slots[at].next {
 			s := &v.slots[at]
 			if !s.canSend {
-				return &models.FieldError{Field: s.field, Message: "cannot be sent with a request (override: false in the feature schema)"}
+				return &models.FieldError{Field: sentAs(val), Message: "cannot be sent with a request (override: false in the feature schema)"}
 			}
 			if origins[at] == models.OriginRequest {
-				return &models.FieldError{Field: s.field, Message: "is given twice"}
+				return &models.FieldError{Field: sentAs(val), Message: "is given twice"}
 			}
 			if verdict, elem := s.putValue(row, val); verdict != ok {
 				return s.refused(verdict, val, elem)
@@ -69,8 +69,7 @@ func (s *slot) putValue(row *models.Row, val *models.Value) (v verdict, elem int
 
 // unknown refuses a name that leads to no feature, or to several.
 func (v *View) unknown(key []byte, several bool) error {
-	name := string(key[:min(len(key), maxNameBytes)])
-	err := &models.FieldError{Field: "features." + name}
+	err := &models.FieldError{Field: sentAs(&models.Value{Key: key})}
 	if several {
 		err.Message = "is the name of features of several entities; write entity.name"
 		return err
@@ -79,9 +78,15 @@ func (v *View) unknown(key []byte, several bool) error {
 	return err
 }
 
+// sentAs is the path of a value in the request, with the name that it was sent
+// under.
+func sentAs(val *models.Value) string {
+	return "features." + string(val.Key[:min(len(val.Key), maxNameBytes)])
+}
+
 // refused says what is wrong with a value.
 func (s *slot) refused(v verdict, val *models.Value, elem int) error {
-	err := &models.FieldError{Field: s.field}
+	err := &models.FieldError{Field: sentAs(val)}
 	if val.Kind == models.KindArray && v != badShape {
 		err.Field += "[" + strconv.Itoa(elem) + "]"
 	}

@@ -128,7 +128,7 @@ func TestOverrideNames(t *testing.T) {
 		{"zzzzzzzzz", "features.zzzzzzzzz", "no such feature"},
 		{"age", "features.age", "write entity.name"},
 		{"user.locked", "features.user.locked", "override: false"},
-		{"locked", "features.user.locked", "override: false"},
+		{"locked", "features.locked", "override: false"},
 	} {
 		x := newVector(v)
 		fieldError(t, v.Override([]models.Value{value(c.key, "1")}, &x.row, x.origins), c.field, c.message)

@@ -175,7 +175,7 @@ func (s *Session) probeByRun(outputs []ort.InputOutputInfo, sample func(*models.
 	}
 	out := make([]ort.Value, len(outputs))
 	if err := s.session.Run(in, out); err != nil {
-		return fmt.Errorf("the graph does not declare the shapes of its outputs and a trial run to find them failed (a golden.json beside the model gives it a valid row): %w", err)
+		return fmt.Errorf("the graph does not declare the shapes of its outputs, and a trial run to find them failed (an output without a batch dimension cannot be served; where zeros are no valid input, a golden.json beside the model gives a valid row): %w", err)
 	}
 	defer destroy(out)
 	ports := make([]models.Port, len(outputs))

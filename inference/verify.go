@@ -1,6 +1,7 @@
 package inference
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 
@@ -73,6 +74,10 @@ func finite(l *models.Layout, row *models.Row) error {
 				v = float64(row.Float32(l.Offset[i] + 4*e))
 			case models.Float64:
 				v = row.Float64(l.Offset[i] + 8*e)
+			case models.Float16:
+				v = widened(row, l.Offset[i]+2*e, 0x7c00)
+			case models.BFloat16:
+				v = widened(row, l.Offset[i]+2*e, 0x7f80)
 			}
 			if math.IsNaN(v) || math.IsInf(v, 0) {
 				return fmt.Errorf("output %q element %d is %v", p.Name, e, v)
@@ -80,6 +85,19 @@ func finite(l *models.Layout, row *models.Row) error {
 		}
 	}
 	return nil
+}
+
+// widened tells of a 16-bit float only whether it is finite, by its exponent's
+// bits: it is 0, an infinity or NaN.
+func widened(row *models.Row, off int, exponent uint16) float64 {
+	bits := binary.LittleEndian.Uint16(row.Data[off:])
+	switch {
+	case bits&exponent != exponent:
+		return 0
+	case bits&(exponent&-exponent-1) != 0:
+		return math.NaN()
+	}
+	return math.Inf(1)
 }
 
 // warm runs every batch size once, on the first golden case.

@@ -59,8 +59,13 @@ type Exchange struct {
 	Request Request
 	// Until is the absolute deadline.
 	Until time.Time
-	// Forced is the variant asked for by header; nil unless that is allowed.
-	Forced []byte
+	// Hurried says that the caller asked for less time than the default: what is
+	// late then need not be the downstream's fault.
+	Hurried bool
+	// Forced is the variant asked for; nil unless that is allowed. ForcedFrom is
+	// the header that it came in, for errors.
+	Forced     []byte
+	ForcedFrom string
 
 	// Filled by Predict.
 	Assignment abtest.Assignment
@@ -113,11 +118,13 @@ func (x *Exchange) dropJob() {
 // reset prepares the exchange for its next use.
 func (x *Exchange) reset() {
 	x.Request.Reset()
-	x.Until, x.Forced = time.Time{}, nil
+	x.Until, x.Hurried = time.Time{}, false
+	x.Forced, x.ForcedFrom = nil, ""
 	x.Assignment, x.Lane, x.Variant = abtest.Assignment{}, nil, nil
 	x.Degraded, x.Rows = 0, 0
 	x.Stages = [NumStages]time.Duration{}
-	clear(x.ids)
+	x.Origins = x.Origins[:0]
+	clear(x.ids[:cap(x.ids)])
 	if cap(x.Buffer) > keepScratch {
 		x.Buffer = nil
 	}

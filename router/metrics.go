@@ -132,10 +132,11 @@ const (
 	shadowRefused // by the breaker
 	shadowDropped // the queue was full
 	shadowExpired
+	shadowPanicked
 	numShadowResults
 )
 
-var shadowResults = [numShadowResults]string{"scored", "failed", "breaker_open", "dropped", "expired"}
+var shadowResults = [numShadowResults]string{"scored", "failed", "breaker_open", "dropped", "expired", "panicked"}
 
 // arm finds or makes the counters of a variant.
 func (m *Metrics) arm(experiment, variant string) *ArmMetrics {

@@ -100,7 +100,7 @@ func (p *Pipeline) Predict(x *Exchange) *Error {
 	}
 	a := model.plan.Assign(x.Request.UserID, x, x.Forced)
 	if a.ForcedUnknown {
-		return &Error{Code: BadRequest, Field: "header", Message: "the variant asked for does not exist, or is a shadow: " + string(x.Forced)}
+		return x.unknownVariant()
 	}
 	x.Assignment, x.Lane = a, model.current
 	var assigned *arm
@@ -130,25 +130,35 @@ func (p *Pipeline) serve(x *Exchange, lane *Lane, start time.Time) *Error {
 	}
 	now := time.Now()
 	x.Stages[StageFeatures] = now.Sub(start)
+	return x.score(lane)
+}
+
+// score asks the lane's model for the answer, under its guard.
+func (x *Exchange) score(lane *Lane) (refusal *Error) {
 	pass, err := lane.ScoreGuard.Enter()
 	if err != nil {
 		return errBreakerOpen
 	}
-	err = x.job.Score(x.Until, handoff.Normal)
-	if err == nil {
-		pass.Leave(resilience.Success)
-		x.Stages[StageQueue], x.Stages[StageRun], x.Rows = x.job.Timing()
-		return nil
+	// Deferred, so that a panic does not keep a probe's place for ever.
+	outcome := resilience.Failure
+	defer func() { pass.Leave(outcome) }()
+	if err = x.job.Score(x.Until, handoff.Normal); err != nil {
+		refusal, outcome = scoreError(err, lane, x.Hurried)
+		return refusal
 	}
-	refusal, outcome := scoreError(err, lane)
-	pass.Leave(outcome)
-	return refusal
+	outcome = resilience.Success
+	x.Stages[StageQueue], x.Stages[StageRun], x.Rows = x.job.Timing()
+	return nil
 }
 
 // scoreError says what the client hears of a failed score, and what the breaker
-// does: only what the model did counts against the model.
-func scoreError(err error, lane *Lane) (*Error, resilience.Outcome) {
+// does: only what the model did counts against the model. A run that was too
+// slow for a hurried caller was not too slow: else anybody could open the
+// breaker with deadlines of a millisecond.
+func scoreError(err error, lane *Lane, hurried bool) (*Error, resilience.Outcome) {
 	switch {
+	case errors.Is(err, ErrUnfinished) && hurried:
+		return errDeadline, resilience.Ignored
 	case errors.Is(err, ErrOverloaded):
 		e := *errModelOverloaded
 		e.RetryAfter = lane.Scorer.RetryAfter()
@@ -190,7 +200,10 @@ func (p *Pipeline) fallBack(x *Exchange, err *Error) *Error {
 		}
 	}
 	if p.options.StaticFallback && x.Lane.Static != nil {
-		x.Degraded |= DegradedStatic
+		// The vector of an attempt that failed did not make this answer, and may
+		// be another lane's.
+		x.dropJob()
+		x.Degraded = DegradedStatic
 		return nil
 	}
 	return err
@@ -251,6 +264,14 @@ func (x *Exchange) unknownModel() *Error {
 	return &Error{Code: UnknownModel, Field: "model", Message: "no model named " + quote(x.Request.Model) + " is loaded"}
 }
 
+func (x *Exchange) unknownVariant() *Error {
+	return &Error{Code: BadRequest, Field: x.ForcedFrom, Message: "no experiment of the model has a variant " +
+		quote(x.Forced[:min(len(x.Forced), shownForced)]) + " that answers"}
+}
+
+// shownForced is how much of an unknown variant's name an error repeats, in bytes.
+const shownForced = 64
+
 // record counts what came out, and offers the request to the shadows.
 func (p *Pipeline) record(x *Exchange, assigned *arm, err *Error) {
 	x.Lane.Metrics.observe(x, err)
@@ -263,7 +284,7 @@ func (p *Pipeline) record(x *Exchange, assigned *arm, err *Error) {
 	}
 }
 
-// origins gives the exchange's origins the length of a lane's vector.
+// sizeOrigins gives the exchange's origins the length of a lane's vector.
 func (x *Exchange) sizeOrigins(n int) []models.Origin {
 	if cap(x.Origins) < n {
 		x.Origins = make([]models.Origin, n)

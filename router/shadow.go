@@ -60,6 +60,10 @@ func newShadows(p *Pipeline, o ShadowOptions) *shadows {
 	for range o.Workers {
 		s.running.Go(func() {
 			for t := range s.queue {
+				if s.closed() {
+					s.drop(t)
+					continue
+				}
 				s.run(t)
 			}
 		})
@@ -67,13 +71,34 @@ func newShadows(p *Pipeline, o ShadowOptions) *shadows {
 	return s
 }
 
-// close drops the shadows that wait and ends the workers.
+// close drops the shadows that wait and ends the workers, whose last runs are
+// bounded by their deadlines. A second call does nothing.
 func (s *shadows) close() {
 	s.closing.Lock()
+	first := !s.closing.done
 	s.closing.done = true
-	close(s.queue)
+	if first {
+		close(s.queue)
+	}
 	s.closing.Unlock()
 	s.running.Wait()
+	if first {
+		// What is left is only there if there are no workers.
+		for t := range s.queue {
+			s.drop(t)
+		}
+	}
+}
+
+func (s *shadows) closed() bool {
+	s.closing.RLock()
+	defer s.closing.RUnlock()
+	return s.closing.done
+}
+
+func (s *shadows) drop(t *shadowTask) {
+	t.metrics.shadow(shadowDropped)
+	s.recycle(t)
 }
 
 // offer hands the request to every shadow of its experiment that samples it.
@@ -91,8 +116,7 @@ func (s *shadows) offer(x *Exchange) {
 		t := s.tasks.Get().(*shadowTask)
 		t.fill(x, a, time.Now().Add(s.timeout))
 		if !s.push(t) {
-			a.metrics.shadow(shadowDropped)
-			s.recycle(t)
+			s.drop(t)
 		}
 	}
 }
@@ -136,6 +160,13 @@ func cloneValues(dst, src []models.Value) []models.Value {
 
 func (s *shadows) run(t *shadowTask) {
 	defer s.recycle(t)
+	// A shadow must never end the process: it is no request's, so that no handler
+	// catches what goes wrong in it.
+	defer func() {
+		if recover() != nil {
+			t.metrics.shadow(shadowPanicked)
+		}
+	}()
 	start := time.Now()
 	if !start.Before(t.until) {
 		t.metrics.shadow(shadowExpired)
@@ -159,13 +190,14 @@ func (t *shadowTask) score() {
 		t.metrics.shadow(shadowRefused)
 		return
 	}
+	outcome := resilience.Failure
+	defer func() { pass.Leave(outcome) }()
 	if err := t.job.Score(t.until, handoff.Low); err != nil {
-		_, outcome := scoreError(err, t.lane)
-		pass.Leave(outcome)
+		_, outcome = scoreError(err, t.lane, false)
 		t.metrics.shadow(shadowFailed)
 		return
 	}
-	pass.Leave(resilience.Success)
+	outcome = resilience.Success
 	t.metrics.shadow(shadowScored)
 	if got, ok := shorthand(t.lane, t.job.Out()); ok && t.hasLive {
 		t.metrics.difference(math.Abs(got - t.live))

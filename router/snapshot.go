@@ -2,6 +2,7 @@ package router
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -43,7 +44,8 @@ type arm struct {
 
 // ModelLanes are the versions of one model that are loaded, for NewSnapshot.
 type ModelLanes struct {
-	Name     string
+	Name string
+	// Current is the one of Versions that serves by default.
 	Current  *Lane
 	Versions []*Lane
 }
@@ -67,6 +69,9 @@ type SnapshotOptions struct {
 func NewSnapshot(o SnapshotOptions) (*Snapshot, error) {
 	s := &Snapshot{generation: o.Generation, plan: o.Plan, models: map[string]*Model{}, drained: make(chan struct{})}
 	for _, m := range o.Models {
+		if !slices.Contains(m.Versions, m.Current) {
+			return nil, fmt.Errorf("model %q has no current version among the %d loaded", m.Name, len(m.Versions))
+		}
 		s.models[m.Name] = &Model{name: m.Name, current: m.Current, versions: m.Versions, plan: o.Plan.ModelExperiments(m.Name)}
 		s.lanes = append(s.lanes, m.Versions...)
 	}

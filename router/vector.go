@@ -59,14 +59,15 @@ func (p *Pipeline) fetchOnce(x *Exchange, lane *Lane, until time.Time, ours bool
 	if err != nil {
 		return err
 	}
+	// Deferred, so that a panic does not keep a probe's place for ever.
+	outcome := resilience.Failure
+	defer func() { pass.Leave(outcome) }()
 	err = lane.View.Fetch(until, x.ids, x.job.In(), x.Origins)
 	switch {
 	case err == nil:
-		pass.Leave(resilience.Success)
+		outcome = resilience.Success
 	case errors.Is(err, ErrOverloaded), errors.Is(err, ErrDeadline) && !ours:
-		pass.Leave(resilience.Ignored)
-	default:
-		pass.Leave(resilience.Failure)
+		outcome = resilience.Ignored
 	}
 	return err
 }
@@ -94,8 +95,8 @@ func badFeatures(err error) *Error {
 	if err == nil {
 		return nil
 	}
-	var f *models.FieldError
-	if errors.As(err, &f) {
+	// Not errors.As: a store that does not answer may wrap the field it left open.
+	if f, ok := err.(*models.FieldError); ok {
 		return &Error{Code: BadFeatures, Field: f.Field, Message: f.Message}
 	}
 	return errFeatures

@@ -9,14 +9,14 @@
 // slowed down. Its choices:
 //
 //   - fasthttp with keep-alive; encoding/json with fixed structs;
-//   - one HMGET per request over rueidis, which merges the commands of
-//     concurrent requests into shared pipelines on one connection; no
-//     client-side cache, because the gateway has none either;
+//   - one HMGET per request over rueidis; concurrent requests share a pipeline
+//     through a few fetchers that send what is queued as one DoMulti, on one
+//     connection; no client-side cache, because the gateway has none either;
 //   - no MaxFlushDelay: it saves writes by sleeping, and Go rounds short sleeps up
 //     to a millisecond on an idle machine;
 //   - GOGC 400, because the live heap is small;
 //   - one runner goroutine that takes what is queued, up to 64 rows, and never
-//     waits for more;
+//     waits for more; not locked to a thread, which makes each hand-over dearer;
 //   - one session with one intra-op thread, sequential, spinning off; tensors for
 //     every batch size made once, over one shared buffer.
 package main

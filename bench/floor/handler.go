@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -31,7 +30,7 @@ type answer struct {
 
 // handler serves /predict and /readyz.
 type handler struct {
-	store     rueidis.Client
+	store     *store
 	model     *model
 	name, key string
 	fields    []string
@@ -58,7 +57,11 @@ func (h *handler) predict(ctx *fasthttp.RequestCtx) error {
 	}
 	row := h.model.acquire()
 	defer h.model.release(row)
-	if err := h.fetch(&in, row); err != nil {
+	values, err := h.store.get(h.key + in.UserID)
+	if err != nil {
+		return err
+	}
+	if err := h.fill(&in, values, row); err != nil {
 		return err
 	}
 	if err := h.model.score(row); err != nil {
@@ -79,13 +82,8 @@ func (h *handler) predict(ctx *fasthttp.RequestCtx) error {
 	return nil
 }
 
-// fetch fills row with the user's features; the request's own values win.
-func (h *handler) fetch(in *request, row *row) error {
-	cmd := h.store.B().Hmget().Key(h.key + in.UserID).Field(h.fields...).Build()
-	values, err := h.store.Do(context.Background(), cmd).ToArray()
-	if err != nil {
-		return err
-	}
+// fill converts the reply of a user's HMGET; the request's own values win.
+func (h *handler) fill(in *request, values []rueidis.RedisMessage, row *row) error {
 	for i := range values {
 		text, err := values[i].ToString()
 		if rueidis.IsRedisNil(err) {

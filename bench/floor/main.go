@@ -64,7 +64,7 @@ func run(ctx context.Context, args []string) error {
 	if len(fields) > model.width {
 		return fmt.Errorf("%d fields for a model with %d inputs", len(fields), model.width)
 	}
-	store, err := rueidis.NewClient(rueidis.ClientOption{
+	client, err := rueidis.NewClient(rueidis.ClientOption{
 		InitAddress:       []string{s.redis},
 		DisableCache:      true,
 		AlwaysPipelining:  true,
@@ -74,12 +74,12 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return fmt.Errorf("redis %s: %w", s.redis, err)
 	}
-	defer store.Close()
+	defer client.Close()
 	ln, err := net.Listen("tcp4", s.listen)
 	if err != nil {
 		return err
 	}
-	h := &handler{store: store, model: model, name: s.name, key: s.key, fields: fields}
+	h := &handler{store: newStore(client, fields), model: model, name: s.name, key: s.key, fields: fields}
 	server := &fasthttp.Server{Handler: h.serve, NoDefaultServerHeader: true, NoDefaultDate: true}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(ln) }()

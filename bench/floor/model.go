@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"sync"
 
 	ort "github.com/yalue/onnxruntime_go"
@@ -121,7 +120,6 @@ func (m *model) score(r *row) error {
 
 // work is the runner: whatever is queued, up to maxRows, becomes the next run.
 func (m *model) work() {
-	runtime.LockOSThread()
 	batch := make([]*row, 0, maxRows)
 	for r := range m.queue {
 		batch = append(batch[:0], r)

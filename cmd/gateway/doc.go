@@ -4,5 +4,6 @@
 // experiments). Each command has a file of its own here; none of them holds
 // logic that a package below could hold.
 //
-// Exit codes: 0 done, 1 failed, 2 the command line or the configuration is wrong.
+// Exit codes: 0 done, 1 failed, 2 the command line or the configuration is wrong,
+// 3 serve had to abandon work in progress when it stopped.
 package main

@@ -4,23 +4,31 @@ import (
 	"bytes"
 	"context"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected files in testdata")
 
-// testExec makes the test binary behave like the gateway's, for tests that need
-// a process of their own.
+// testExec makes the test binary behave like the gateway's ("run"), or like one
+// whose C code crashes ("crash"), for tests that need a process of their own.
 const testExec = "GATEWAY_TEST_EXEC"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(testExec) != "" {
+	switch os.Getenv(testExec) {
+	case "run":
 		main()
+	case "crash": // as C code below would
+		fmt.Fprintln(os.Stderr, "reading node 7")
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSEGV)
+		time.Sleep(time.Minute)
 	}
 	goleak.VerifyTestMain(m)
 }

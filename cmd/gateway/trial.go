@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -80,16 +81,9 @@ func trialProcess(exe, library string) func(ctx context.Context, data []byte) er
 	}
 }
 
-// trialEnv keeps the gateway's settings, passwords among them, from the process,
-// and makes what Go writes about a crash short.
+// trialEnv keeps the gateway's settings, passwords among them, from the process.
 func trialEnv(environ []string) []string {
-	env := []string{"GOTRACEBACK=none"}
-	for _, pair := range environ {
-		if !strings.HasPrefix(pair, "HOTPATH_") && !strings.HasPrefix(pair, "GOTRACEBACK=") {
-			env = append(env, pair)
-		}
-	}
-	return env
+	return slices.DeleteFunc(environ, func(pair string) bool { return strings.HasPrefix(pair, "HOTPATH_") })
 }
 
 // trialFailure says how a trial ended. A crash in C++ is either the death by a
@@ -97,10 +91,10 @@ func trialEnv(environ []string) []string {
 func trialFailure(exit *exec.ExitError, said string) error {
 	before, report, crashed := cutCrash(said)
 	switch {
-	case !exit.Exited():
-		return crash(exit.ProcessState.String(), said)
 	case crashed:
 		return crash(report, before)
+	case !exit.Exited():
+		return crash(exit.ProcessState.String(), said)
 	case said == "":
 		return fmt.Errorf("the trial process ended with %s and said nothing", exit.ProcessState)
 	}
@@ -138,8 +132,9 @@ func lastLines(s string) string {
 	return strings.Join(lines[max(0, len(lines)-reportedLines):], "\n")
 }
 
-// tailBytes bounds what is kept of what a process says.
-const tailBytes = 16 << 10
+// tailBytes bounds what is kept of what a process says. Go's report of a crash
+// has several kilobytes, and its first line is the one that counts.
+const tailBytes = 64 << 10
 
 // tail keeps the end of what is written to it.
 type tail struct{ b []byte }

@@ -26,17 +26,21 @@ func limitTrial(model int64) error {
 	memory := uint64(reserved + trialMemory + trialModelCopies*model)
 	for _, l := range []struct {
 		resource int
-		limit    uint64
+		soft     uint64
+		hard     uint64
 	}{
-		{syscall.RLIMIT_CPU, trialCPUSeconds}, {syscall.RLIMIT_AS, memory}, {syscall.RLIMIT_CORE, 0},
+		// Past the soft limit of CPU comes SIGXCPU, which says what happened; the
+		// hard one kills what does not heed it.
+		{syscall.RLIMIT_CPU, trialCPUSeconds, trialCPUSeconds + 5},
+		{syscall.RLIMIT_AS, memory, memory}, {syscall.RLIMIT_CORE, 0, 0},
 	} {
 		var now syscall.Rlimit
 		if err := syscall.Getrlimit(l.resource, &now); err != nil {
 			return fmt.Errorf("rlimit %d: %w", l.resource, err)
 		}
-		limit := min(l.limit, now.Max)
-		if err := syscall.Setrlimit(l.resource, &syscall.Rlimit{Cur: limit, Max: limit}); err != nil {
-			return fmt.Errorf("rlimit %d = %d: %w", l.resource, limit, err)
+		next := syscall.Rlimit{Cur: min(l.soft, now.Max), Max: min(l.hard, now.Max)}
+		if err := syscall.Setrlimit(l.resource, &next); err != nil {
+			return fmt.Errorf("rlimit %d = %d: %w", l.resource, next.Cur, err)
 		}
 	}
 	return nil

@@ -39,7 +39,7 @@ func readModel(t *testing.T, name string) []byte {
 
 // TestTrialProcess runs this test binary as the gateway's.
 func TestTrialProcess(t *testing.T) {
-	t.Setenv(testExec, "1")
+	t.Setenv(testExec, "run")
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -56,6 +56,11 @@ func TestTrialProcess(t *testing.T) {
 	}
 	if err := trialProcess(exe, "/nowhere/lib.so")(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "/nowhere/lib.so") {
 		t.Errorf("without a library: %v", err)
+	}
+	t.Setenv(testExec, "crash")
+	err = trialProcess(exe, "lib.so")(t.Context(), nil)
+	if want := "the model crashed ONNX Runtime (SIGSEGV: segmentation violation): reading node 7"; err == nil || err.Error() != want {
+		t.Errorf("got %v\nwant %s", err, want)
 	}
 }
 
@@ -111,9 +116,8 @@ func TestTrialEndsWithItsContext(t *testing.T) {
 
 func TestTrialSeesNoSettings(t *testing.T) {
 	t.Setenv("HOTPATH_FEATURES_REDIS_PASSWORD", "hush")
-	t.Setenv("GOTRACEBACK", "all")
-	err := trialProcess(script(t, `echo "[$HOTPATH_FEATURES_REDIS_PASSWORD] $GOTRACEBACK $*" >&2; exit 1`), "lib.so")(t.Context(), nil)
-	if err == nil || err.Error() != "[] none trial-load --library lib.so" {
+	err := trialProcess(script(t, `echo "[$HOTPATH_FEATURES_REDIS_PASSWORD] $*" >&2; exit 1`), "lib.so")(t.Context(), nil)
+	if err == nil || err.Error() != "[] trial-load --library lib.so" {
 		t.Errorf("%v", err)
 	}
 }

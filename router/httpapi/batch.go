@@ -39,14 +39,14 @@ func (h *Handler) predictBatch(ctx *fasthttp.RequestCtx, start time.Time) router
 	err := d.DecodeBatch(ctx.PostBody(), &run.decoded)
 	h.decoders.Put(d)
 	if err != nil {
-		return h.refuse(ctx, nil, decodeError(err))
-	}
-	until, forced, refusal := h.readHeaders(ctx, start)
-	if refusal != nil {
-		return h.refuse(ctx, nil, refusal)
+		return h.refuse(ctx, run.decoded.RequestID, decodeError(err))
 	}
 	h.setBatchID(ctx, &run.decoded)
-	run.predict(h, until, forced)
+	t, refusal := h.readHeaders(ctx, start)
+	if refusal != nil {
+		return h.refuse(ctx, run.decoded.RequestID, refusal)
+	}
+	run.predict(h, &t)
 	run.body = run.encode(h, run.body[:0], h.explain(ctx))
 	ctx.Response.SetBody(run.body)
 	ctx.Response.Header.SetContentTypeBytes(jsonType)
@@ -55,7 +55,7 @@ func (h *Handler) predictBatch(ctx *fasthttp.RequestCtx, start time.Time) router
 
 // predict takes every instance through the pipeline. The goroutines are the
 // handler's: it waits for them, and the deadline bounds the wait.
-func (r *batchRun) predict(h *Handler, until time.Time, forced []byte) {
+func (r *batchRun) predict(h *Handler, t *terms) {
 	n := len(r.decoded.Items)
 	r.exchanges = append(r.exchanges[:0], make([]*router.Exchange, n)...)
 	r.errors = append(r.errors[:0], make([]*router.Error, n)...)
@@ -63,7 +63,7 @@ func (r *batchRun) predict(h *Handler, until time.Time, forced []byte) {
 	for range min(n, batchParallel) {
 		r.workers.Go(func() {
 			for i := int(r.next.Add(1)) - 1; i < n; i = int(r.next.Add(1)) - 1 {
-				r.exchanges[i], r.errors[i] = h.predictInstance(&r.decoded.Items[i], i, &r.decoded, until, forced)
+				r.exchanges[i], r.errors[i] = h.predictInstance(&r.decoded.Items[i], i, &r.decoded, t)
 			}
 		})
 	}
@@ -72,7 +72,7 @@ func (r *batchRun) predict(h *Handler, until time.Time, forced []byte) {
 
 // predictInstance takes one instance through the pipeline. The exchange that it
 // gives is to be finished by the caller, after encoding; it can be nil.
-func (h *Handler) predictInstance(item *jsonwire.Item, i int, b *jsonwire.Batch, until time.Time, forced []byte) (x *router.Exchange, refusal *router.Error) {
+func (h *Handler) predictInstance(item *jsonwire.Item, i int, b *jsonwire.Batch, t *terms) (x *router.Exchange, refusal *router.Error) {
 	if item.Err != nil {
 		return nil, decodeError(item.Err)
 	}
@@ -91,12 +91,28 @@ func (h *Handler) predictInstance(item *jsonwire.Item, i int, b *jsonwire.Batch,
 	x.Request, item.Request = item.Request, x.Request
 	if len(x.Request.RequestID) == 0 {
 		from := len(x.Request.Scratch)
-		x.Request.Scratch = append(append(x.Request.Scratch, b.RequestID...), '.')
-		x.Request.Scratch = strconv.AppendInt(x.Request.Scratch, int64(i), 10)
+		x.Request.Scratch = appendInstanceID(x.Request.Scratch, b, i)
 		x.Request.RequestID = x.Request.Scratch[from:]
 	}
-	x.Until, x.Forced = until, forced
+	t.apply(x)
 	return x, h.pipeline.Predict(x)
+}
+
+// appendInstanceID adds the id of an instance that brings none: the batch's and
+// its place.
+func appendInstanceID(dst []byte, b *jsonwire.Batch, i int) []byte {
+	return strconv.AppendInt(append(append(dst, b.RequestID...), '.'), int64(i), 10)
+}
+
+// instanceID is the id of an instance, in memory of its own where it has none.
+func (r *batchRun) instanceID(i int) []byte {
+	if x := r.exchanges[i]; x != nil {
+		return x.Request.RequestID
+	}
+	if id := r.decoded.Items[i].Request.RequestID; len(id) > 0 {
+		return id
+	}
+	return appendInstanceID(nil, &r.decoded, i)
 }
 
 // encode writes the answers in the order of the instances.
@@ -115,11 +131,7 @@ func (r *batchRun) encode(h *Handler, dst []byte, explain bool) []byte {
 			}
 		}
 		if refusal != nil {
-			var id []byte
-			if x != nil {
-				id = x.Request.RequestID
-			}
-			dst = jsonwire.AppendError(dst, refusal.Code.String(), refusal.Message, refusal.Field, id)
+			dst = jsonwire.AppendError(dst, refusal.Code.String(), refusal.Message, refusal.Field, r.instanceID(i))
 			h.metrics.instance(refusal.Code)
 			continue
 		}

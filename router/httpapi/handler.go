@@ -152,20 +152,22 @@ func (h *Handler) predict(ctx *fasthttp.RequestCtx, start time.Time) router.Code
 	err := d.Decode(ctx.PostBody(), &x.Request)
 	h.decoders.Put(d)
 	if err != nil {
-		return h.refuse(ctx, x, decodeError(err))
+		return h.refuse(ctx, x.Request.RequestID, decodeError(err))
 	}
 	h.setRequestID(ctx, &x.Request)
-	if x.Until, x.Forced, refusal = h.readHeaders(ctx, start); refusal != nil {
-		return h.refuse(ctx, x, refusal)
+	t, refusal := h.readHeaders(ctx, start)
+	if refusal != nil {
+		return h.refuse(ctx, x.Request.RequestID, refusal)
 	}
+	t.apply(x)
 	x.Stages[router.StageDecode] = time.Since(start)
 	if refusal := h.pipeline.Predict(x); refusal != nil {
-		return h.refuse(ctx, x, refusal)
+		return h.refuse(ctx, x.Request.RequestID, refusal)
 	}
 	encoding := time.Now()
 	body, err := appendPrediction(x.Buffer[:0], x, h.explain(ctx))
 	if err != nil {
-		return h.refuse(ctx, x, nonFinite(x, err))
+		return h.refuse(ctx, x.Request.RequestID, nonFinite(x, err))
 	}
 	x.Buffer = body
 	h.setHeaders(ctx, x, body)
@@ -188,21 +190,35 @@ func (h *Handler) setHeaders(ctx *fasthttp.RequestCtx, x *router.Exchange, body 
 
 var jsonType = []byte("application/json")
 
-// readHeaders reads what a request may say outside of its body.
-func (h *Handler) readHeaders(ctx *fasthttp.RequestCtx, start time.Time) (until time.Time, forced []byte, refusal *router.Error) {
+// terms are what a request may say outside of its body.
+type terms struct {
+	until      time.Time
+	hurried    bool
+	forced     []byte
+	forcedFrom string
+}
+
+func (t *terms) apply(x *router.Exchange) {
+	x.Until, x.Hurried, x.Forced, x.ForcedFrom = t.until, t.hurried, t.forced, t.forcedFrom
+}
+
+// readHeaders reads a request's terms. The time that it has begins with its
+// handler, when all of it has arrived.
+func (h *Handler) readHeaders(ctx *fasthttp.RequestCtx, start time.Time) (t terms, refusal *router.Error) {
 	timeout := h.options.DefaultDeadline
 	if v := ctx.Request.Header.Peek("X-Request-Timeout-Ms"); len(v) > 0 {
 		ms, err := strconv.ParseUint(string(v), 10, 32)
 		if err != nil || ms == 0 {
-			return until, nil, &router.Error{Code: router.BadRequest, Field: "X-Request-Timeout-Ms",
+			return t, &router.Error{Code: router.BadRequest, Field: "X-Request-Timeout-Ms",
 				Message: "must be a whole number of milliseconds, at least 1; got " + strconv.Quote(string(v[:min(len(v), 32)]))}
 		}
 		timeout = min(time.Duration(ms)*time.Millisecond, h.options.MaxDeadline)
 	}
+	t.until, t.hurried = start.Add(timeout), timeout < h.options.DefaultDeadline
 	if h.options.ForcedHeader != "" {
-		forced = ctx.Request.Header.Peek(h.options.ForcedHeader)
+		t.forced, t.forcedFrom = ctx.Request.Header.Peek(h.options.ForcedHeader), h.options.ForcedHeader
 	}
-	return start.Add(timeout), forced, nil
+	return t, nil
 }
 
 // explain says whether the request asks for the details of its answer.
@@ -214,14 +230,14 @@ func (h *Handler) explain(ctx *fasthttp.RequestCtx) bool {
 	return bytes.Equal(v, []byte("true")) || bytes.Equal(v, []byte("1"))
 }
 
-// refuse answers with an error.
-func (h *Handler) refuse(ctx *fasthttp.RequestCtx, x *router.Exchange, e *router.Error) router.Code {
-	var id []byte
-	if x != nil {
-		id = x.Request.RequestID
+// refuse answers with an error. id is the request's identifier where it was
+// read; without one it is the header's, else one of our own.
+func (h *Handler) refuse(ctx *fasthttp.RequestCtx, id []byte, e *router.Error) router.Code {
+	if len(id) == 0 {
+		id = headerID(ctx)
 	}
 	if id == nil {
-		id = headerID(ctx)
+		id = h.ids.append(nil)
 	}
 	writeError(ctx, e, id)
 	return e.Code

@@ -13,6 +13,9 @@ type metrics struct {
 	durations [numRoutes]prometheus.Observer
 	instances []prometheus.Counter // by router.Code
 	panics    prometheus.Counter
+
+	connections        prometheus.Gauge
+	connectionsRefused prometheus.Counter
 }
 
 // durationBuckets reach from 50 µs to the longest deadline.
@@ -24,7 +27,11 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "hotpath_request_duration_seconds",
 		Help: "Time from the request being read to its answer being encoded.", Buckets: durationBuckets}, []string{"route"})
 	m := &metrics{panics: prometheus.NewCounter(prometheus.CounterOpts{Name: "hotpath_request_panics_total",
-		Help: "Requests that failed by a panic in the gateway."})}
+		Help: "Requests that failed by a panic in the gateway."}),
+		connections: prometheus.NewGauge(prometheus.GaugeOpts{Name: "hotpath_connections",
+			Help: "Open connections of the traffic port."}),
+		connectionsRefused: prometheus.NewCounter(prometheus.CounterOpts{Name: "hotpath_connections_refused_total",
+			Help: "Connections refused because server.max_connections were open."})}
 	instances := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hotpath_batch_instances_total",
 		Help: "Instances of POST /predict/batch by result code."}, []string{"code"})
 	for _, c := range router.Codes() {
@@ -36,7 +43,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			m.requests[r] = append(m.requests[r], requests.WithLabelValues(routeNames[r], c.String()))
 		}
 	}
-	for _, c := range []prometheus.Collector{requests, durations, instances, m.panics} {
+	for _, c := range []prometheus.Collector{requests, durations, instances, m.panics, m.connections, m.connectionsRefused} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}

@@ -3,6 +3,8 @@ package serving
 import (
 	"errors"
 	"io"
+	"net"
+	"strings"
 	"syscall"
 	"time"
 
@@ -31,7 +33,26 @@ func (j *job) Timing() (queued, run time.Duration, rows int) {
 }
 
 func (j *job) Score(until time.Time, prio handoff.Priority) error {
-	err := j.inner().Score(until, prio)
+	if hasNUL(j.In()) {
+		return router.ErrRow
+	}
+	return scoreError(j.inner().Score(until, prio))
+}
+
+// hasNUL finds strings that ONNX Runtime cannot take. They are refused here, as
+// the caller's fault: the runner would fail on them, and that would count
+// against the model.
+func hasNUL(row *models.Row) bool {
+	for i := range row.Strings {
+		if strings.IndexByte(row.StringAt(i), 0) >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// scoreError turns the batcher's errors into the router's.
+func scoreError(err error) error {
 	switch {
 	case err == nil:
 		return nil
@@ -57,7 +78,12 @@ func (j *job) Score(until time.Time, prio handoff.Priority) error {
 type view struct{ *features.View }
 
 func (v view) Fetch(until time.Time, ids [][]byte, row *models.Row, origins []models.Origin) error {
-	err := v.View.Fetch(until, ids, row, origins)
+	return fetchError(v.View.Fetch(until, ids, row, origins))
+}
+
+// fetchError turns the store's errors into the router's. A connection that the
+// other side has closed shows as EPIPE, or as closed already, to the next write.
+func fetchError(err error) error {
 	switch {
 	case err == nil:
 		return nil
@@ -65,7 +91,8 @@ func (v view) Fetch(until time.Time, ids [][]byte, row *models.Row, origins []mo
 		return router.ErrOverloaded
 	case errors.Is(err, features.ErrTimeout):
 		return router.ErrDeadline
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed),
+		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return router.ErrReset
 	}
 	return err

@@ -132,11 +132,11 @@ func (l *Loader) view(c *repository.Candidate, in *models.Layout) (*features.Vie
 	return v, nil
 }
 
-// runners makes and proves the runners. A fixed batch dimension wins over the
-// default batch size, not over one that was asked for.
+// runners makes and proves the runners. A fixed batch dimension wins over
+// max_batch_size, which has a default, but not over batch_sizes.
 func (l *Loader) runners(ctx context.Context, c *repository.Candidate, session *inference.Session) ([]*inference.Runner, error) {
 	sizes := slices.Clone(c.Config.BatchSizes)
-	if fixed := session.FixedBatch(); fixed > 0 {
+	if fixed := session.FixedBatch(); fixed > 0 && len(sizes) == 0 {
 		sizes = []int{fixed}
 	}
 	if len(sizes) == 0 {
@@ -147,7 +147,7 @@ func (l *Loader) runners(ctx context.Context, c *repository.Candidate, session *
 		r, err := session.NewRunner(sizes)
 		if err == nil {
 			runners = append(runners, r)
-			err = errors.Join(r.Verify(c.Golden), ctx.Err())
+			err = verify(ctx, r, c.Golden)
 		}
 		if err != nil {
 			closeRunners(runners)
@@ -155,6 +155,35 @@ func (l *Loader) runners(ctx context.Context, c *repository.Candidate, session *
 		}
 	}
 	return runners, nil
+}
+
+// cancelEvery is the pause between attempts to stop a verification: a Cancel
+// between two of its runs stops neither.
+const cancelEvery = 10 * time.Millisecond
+
+// verify proves a runner, and stops at the end of ctx: a slow model would
+// otherwise be warmed up for minutes after its load was given up.
+func verify(ctx context.Context, r *inference.Runner, golden *models.Golden) error {
+	verified, stopped := make(chan struct{}), make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		tick := time.NewTicker(cancelEvery)
+		defer tick.Stop()
+		for {
+			r.Cancel()
+			select {
+			case <-verified:
+				return
+			case <-tick.C:
+			}
+		}
+	})
+	err := r.Verify(golden)
+	close(verified)
+	if !stop() {
+		<-stopped
+	}
+	return errors.Join(err, ctx.Err())
 }
 
 func (l *Loader) lane(c *repository.Candidate, session *inference.Session, v *features.View, runners []*inference.Runner) (*served, error) {
@@ -167,7 +196,7 @@ func (l *Loader) lane(c *repository.Candidate, session *inference.Session, v *fe
 		return nil, err
 	}
 	in, out := session.Layouts()
-	metrics := l.Metrics.version(c.Model, c.Version)
+	metrics, laneMetrics := l.Metrics.version(c.Model, c.Version, l.RouterMetrics)
 	var owned []batcher.Runner
 	for _, r := range runners {
 		owned = append(owned, r)
@@ -177,6 +206,7 @@ func (l *Loader) lane(c *repository.Candidate, session *inference.Session, v *fe
 		Permits: guard.Permits(), Retries: guard.Retries(), Observe: metrics.observe,
 	}, in, out, owned)
 	if err != nil {
+		l.Metrics.forget(c.Model, c.Version, l.RouterMetrics)
 		return nil, err
 	}
 	lane := &router.Lane{
@@ -184,7 +214,7 @@ func (l *Loader) lane(c *repository.Candidate, session *inference.Session, v *fe
 		FeaturesRequired: l.RequireFeatures || c.Config.Features == models.FeaturesRequired,
 		SameInputs:       sameInputs(c, in),
 		Scorer:           scorer{b}, FeatureGuard: l.FeatureGuard, ScoreGuard: guard,
-		Prediction: prediction(&c.Config, out), Metrics: l.RouterMetrics.Lane(c.Model, c.Version),
+		Prediction: prediction(&c.Config, out), Metrics: laneMetrics,
 	}
 	s := &served{lane: lane, guard: guard, batcher: b, info: Info{Signature: session.Signature(), Provider: session.Provider()}}
 	for i := range v.Len() {
@@ -196,24 +226,23 @@ func (l *Loader) lane(c *repository.Candidate, session *inference.Session, v *fe
 	return s, nil
 }
 
-// retireTimeout is how long a closing version may take to end its last run. It
-// is far more than a healthy run needs; one that is stuck for ever is left
-// behind with its memory, since nothing can stop it.
+// retireTimeout is how long a closing version may take to end its last run
+// before that is said. It is far more than a healthy run needs; nothing can stop
+// one that is stuck, and its memory is freed when it ends, if it does.
 const retireTimeout = time.Minute
 
 // retire ends a version that nothing uses any more and frees its memory.
 func (l *Loader) retire(s *served, session *inference.Session, runners []*inference.Runner) {
-	defer l.alive.Done()
-	if l.Metrics.forget(s.lane.Model, s.lane.Version) {
-		l.RouterMetrics.Forget(s.lane.Model, s.lane.Version)
-	}
+	l.Metrics.forget(s.lane.Model, s.lane.Version, l.RouterMetrics)
 	log := l.Log.With("model", s.lane.Model, "version", s.lane.Version)
 	ctx, cancel := context.WithTimeout(context.Background(), retireTimeout)
 	defer cancel()
 	if err := s.batcher.Close(ctx); err != nil {
-		log.Error("model version is left in memory: its run does not end", "error", err)
-		return
+		log.Error("model version stays in memory until its run ends", "error", err)
+		// Not alive.Done: the runtime must not be closed under the run.
+		_ = s.batcher.Close(context.Background())
 	}
+	defer l.alive.Done()
 	closeRunners(runners)
 	if err := session.Close(); err != nil {
 		log.Error("closing a model version", "error", err)

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"hotpath/router"
 )
 
 // Metrics are those of the model versions: what their runs cost.
@@ -54,12 +56,16 @@ type versionMetrics struct {
 	runErrors              prometheus.Counter
 }
 
-func (m *Metrics) version(model string, version int) *versionMetrics {
+// version makes the series of a lane, the router's too, and counts the lane. All
+// under the lock: a version that is loaded again while its last lane is
+// forgotten must not lose what it has just resolved.
+func (m *Metrics) version(model string, version int, r *router.Metrics) (*versionMetrics, *router.LaneMetrics) {
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.lanes[versionKey{model, version}]++
-	m.mu.Unlock()
 	v := strconv.Itoa(version)
-	return &versionMetrics{m.batchSize.WithLabelValues(model, v), m.runDuration.WithLabelValues(model, v), m.runErrors.WithLabelValues(model, v)}
+	return &versionMetrics{m.batchSize.WithLabelValues(model, v), m.runDuration.WithLabelValues(model, v), m.runErrors.WithLabelValues(model, v)},
+		r.Lane(model, version)
 }
 
 // observe is the batcher's hook, called by its workers after every run.
@@ -71,13 +77,13 @@ func (v *versionMetrics) observe(rows int, run time.Duration, err error) {
 	}
 }
 
-// forget drops a lane's hold on its series; last says that they are gone.
-func (m *Metrics) forget(model string, version int) (last bool) {
+// forget drops a lane's hold on its series; those of the last one go.
+func (m *Metrics) forget(model string, version int, r *router.Metrics) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	key := versionKey{model, version}
 	if m.lanes[key]--; m.lanes[key] > 0 {
-		return false
+		return
 	}
 	delete(m.lanes, key)
 	labels := prometheus.Labels{"model": model, "version": strconv.Itoa(version)}
@@ -86,5 +92,5 @@ func (m *Metrics) forget(model string, version int) (last bool) {
 	}{m.batchSize, m.runDuration, m.runErrors} {
 		c.DeletePartialMatch(labels)
 	}
-	return true
+	r.Forget(model, version)
 }

@@ -3,6 +3,7 @@ package serving
 import (
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 
@@ -28,7 +29,7 @@ type World struct {
 		// every change of the models.
 		active, wanted *abtest.Plan
 		wantedErr      error
-		generation     uint64
+		generation     uint64 // of the serving snapshot
 		shadows        map[string]*resilience.Guard
 	}
 }
@@ -127,8 +128,7 @@ func (w *World) rebuildLocked(set *repository.Set) error {
 }
 
 func (w *World) snapshotLocked(set *repository.Set, plan *abtest.Plan) (*router.Snapshot, error) {
-	w.mu.generation++
-	o := router.SnapshotOptions{Generation: w.mu.generation, Plan: plan, Default: w.options.DefaultModel,
+	o := router.SnapshotOptions{Generation: w.mu.generation + 1, Plan: plan, Default: w.options.DefaultModel,
 		Metrics: w.metrics, ShadowGuard: w.shadowGuardLocked}
 	for name, m := range set.Models {
 		lanes := router.ModelLanes{Name: name}
@@ -145,14 +145,30 @@ func (w *World) snapshotLocked(set *repository.Set, plan *abtest.Plan) (*router.
 }
 
 func (w *World) swapLocked(s *router.Snapshot, plan *abtest.Plan) {
-	w.mu.active = plan
+	w.mu.active, w.mu.generation = plan, s.Generation()
 	w.pipeline.Swap(s)
+	w.dropShadowsLocked()
 }
 
-// shadowGuardLocked keeps one guard per shadow over all snapshots. Their number
-// is bounded by the limits on experiments and variants.
+// dropShadowsLocked lets go of the guards of shadows that no plan names any more:
+// names come and go with every reload.
+func (w *World) dropShadowsLocked() {
+	named := map[string]bool{}
+	for _, plan := range []*abtest.Plan{w.mu.active, w.mu.wanted} {
+		for _, e := range plan.Experiments() {
+			for _, v := range e.Shadows() {
+				named[shadowName(e.Name(), v.Name())] = true
+			}
+		}
+	}
+	maps.DeleteFunc(w.mu.shadows, func(name string, _ *resilience.Guard) bool { return !named[name] })
+}
+
+func shadowName(experiment, variant string) string { return "shadow:" + experiment + "/" + variant }
+
+// shadowGuardLocked keeps one guard per shadow from snapshot to snapshot.
 func (w *World) shadowGuardLocked(experiment, variant string) (*resilience.Guard, error) {
-	name := "shadow:" + experiment + "/" + variant
+	name := shadowName(experiment, variant)
 	if g := w.mu.shadows[name]; g != nil {
 		return g, nil
 	}

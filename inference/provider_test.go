@@ -1,0 +1,31 @@
+package inference
+
+import (
+	"errors"
+	"testing"
+)
+
+// The CPU build of ONNX Runtime, or a machine without a GPU, refuses CUDA with a
+// message that says what to do, and serves on the CPU where that is allowed.
+func TestCUDAThatIsNotThere(t *testing.T) {
+	r := openRuntime(t)
+	data := fixture(t, "f64")
+	_, err := r.Load(data, SessionOptions{Provider: CUDA, MemoryLimitMiB: 64})
+	if err == nil {
+		return // this machine has one: its own tests are those of the device
+	}
+	if !errors.Is(err, ErrNoProvider) {
+		t.Fatalf("%v is not ErrNoProvider", err)
+	}
+	wantError(t, err, "execution provider not available", "cuda", "on_missing: cpu")
+
+	s := load(t, r, data, SessionOptions{Provider: CUDA, FallbackToCPU: true})
+	if s.Provider() != CPU {
+		t.Errorf("runs on %s", s.Provider())
+	}
+	run := newRunner(t, s, 1, 2)
+	if run.NeedsThread() {
+		t.Error("a runner on the CPU wants a thread of its own")
+	}
+	ok(t, run.Verify(readGolden(t, `{"cases":[{"inputs":{"x":[1,2,3]},"outputs":{"y":[2,4,6]}}]}`)))
+}

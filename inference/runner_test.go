@@ -1,0 +1,224 @@
+package inference
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"hotpath/models"
+)
+
+func TestNewRunnerRefusesBadBatchSizes(t *testing.T) {
+	r := openRuntime(t)
+	s := load(t, r, fixture(t, "echo"), SessionOptions{})
+	for _, sizes := range [][]int{nil, {}, {0}, {-1, 4}, {4, 1}} {
+		_, err := s.NewRunner(sizes)
+		wantError(t, err, fmt.Sprint(sizes), "positive and ascending")
+	}
+	fixed := load(t, r, fixture(t, "fixed_batch"), SessionOptions{})
+	_, err := fixed.NewRunner([]int{1, 8})
+	wantError(t, err, "batches of 8 rows", "fixed at 1")
+
+	wide := load(t, r, identity(onnxFloat, []int64{-1, 4 << 20}, []int64{-1, 4 << 20}), SessionOptions{})
+	_, err = wide.NewRunner([]int{1, 65})
+	wantError(t, err, "batches of 65 rows of 16777216 bytes", "lower max_batch_size")
+	strs := load(t, r, identity(onnxString, []int64{-1, 1 << 20}, []int64{-1, 1 << 20}), SessionOptions{})
+	_, err = strs.NewRunner([]int{65})
+	wantError(t, err, "lower max_batch_size")
+}
+
+func TestBatchSizes(t *testing.T) {
+	for _, c := range []struct {
+		p    Provider
+		max  int
+		want []int
+	}{
+		{CPU, 1, []int{1}}, {CPU, 4, []int{1, 2, 3, 4}}, {CUDA, 1, []int{1}}, {CUDA, 8, []int{1, 2, 4, 8}}, {CUDA, 9, []int{1, 2, 4, 8, 9}},
+	} {
+		if got := BatchSizes(c.p, c.max); !slices.Equal(got, c.want) {
+			t.Errorf("%s %d: %v, want %v", c.p, c.max, got, c.want)
+		}
+	}
+}
+
+func TestRunRefusesRowsOutOfRange(t *testing.T) {
+	run := newRunner(t, load(t, openRuntime(t), fixture(t, "f64"), SessionOptions{}), 2, 4)
+	for _, rows := range []int{-1, 0, 5} {
+		wantError(t, run.Run(rows), fmt.Sprintf("batch of %d rows", rows), "1 to 4")
+	}
+	if run.MaxRows() != 4 || run.NeedsThread() {
+		t.Errorf("rows %d, thread %v", run.MaxRows(), run.NeedsThread())
+	}
+	ok(t, run.Run(1))
+}
+
+// A batch that is padded repeats row 0, so that no row left over from the batch
+// before it can fail the run.
+func TestPaddingIsAlwaysAValidRow(t *testing.T) {
+	run := newRunner(t, load(t, openRuntime(t), fixture(t, "gather_poison"), SessionOptions{}), 4)
+	in, out := run.Frames()
+	index := func(row int, v int64) { binary.LittleEndian.PutUint64(in.Data[0][8*row:], uint64(v)) }
+	for i := range 4 {
+		index(i, 8)
+	}
+	wantError(t, run.Run(4), "out of data bounds")
+	index(0, 3)
+	ok(t, run.Run(1))
+	if got := math.Float32frombits(binary.LittleEndian.Uint32(out.Data[0])); got != 6 {
+		t.Errorf("row 3 begins with %v, want 6", got)
+	}
+	for i, want := range []int64{3, 3, 3, 3} {
+		if got := int64(binary.LittleEndian.Uint64(in.Data[0][8*i:])); got != want {
+			t.Errorf("row %d of the batch is %d, want %d", i, got, want)
+		}
+	}
+}
+
+// cancelled runs a batch and stops it after a while; it returns how long the run
+// took, and how long it took to stop.
+func cancelled(t *testing.T, run *Runner, after time.Duration) (whole, stop time.Duration) {
+	t.Helper()
+	var first time.Time
+	ended, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		wait := after
+		for {
+			select {
+			case <-ended:
+				return
+			case <-time.After(wait):
+			}
+			if first.IsZero() {
+				first = time.Now()
+			}
+			run.Cancel()
+			wait = 10 * time.Millisecond
+		}
+	}()
+	start := time.Now()
+	err := run.Run(1)
+	end := time.Now()
+	close(ended)
+	<-stopped
+	wantError(t, err, "terminate")
+	return end.Sub(start), end.Sub(first)
+}
+
+func TestCancelStopsALoop(t *testing.T) {
+	run := newRunner(t, load(t, openRuntime(t), fixture(t, "slow_loop"), SessionOptions{}), 1)
+	for range 3 {
+		// A run that inherited the end of the one before would be over at once.
+		whole, stop := cancelled(t, run, 50*time.Millisecond)
+		t.Logf("stopped %v after Cancel", stop)
+		if whole < 50*time.Millisecond {
+			t.Errorf("the run ended after %v, before Cancel", whole)
+		}
+		if stop > time.Second {
+			t.Errorf("the run ended %v after Cancel", stop)
+		}
+	}
+}
+
+func TestARunnerWorksAfterCancel(t *testing.T) {
+	run := newRunner(t, load(t, openRuntime(t), fixture(t, "f64"), SessionOptions{}), 1)
+	in, out := run.Frames()
+	for i := range 5 {
+		run.Cancel() // too late for the run before
+		binary.LittleEndian.PutUint64(in.Data[0], math.Float64bits(float64(i)))
+		ok(t, run.Run(1))
+		if got := math.Float64frombits(binary.LittleEndian.Uint64(out.Data[0])); got != float64(2*i) {
+			t.Errorf("got %v, want %v", got, 2*i)
+		}
+	}
+}
+
+// The watchdog may fire while a run begins or ends: that must not race with the
+// exchange of the options, nor wedge the runner.
+func TestCancelAtAnyMomentIsSafe(t *testing.T) {
+	run := newRunner(t, load(t, openRuntime(t), fixture(t, "f64"), SessionOptions{}), 1)
+	done := make(chan struct{})
+	var cancelling sync.WaitGroup
+	cancelling.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				run.Cancel()
+			}
+		}
+	})
+	for range 2000 {
+		if err := run.Run(1); err != nil {
+			wantError(t, err, "terminate")
+		}
+	}
+	close(done)
+	cancelling.Wait()
+	ok(t, run.Run(1))
+}
+
+func TestCloseIsSafe(t *testing.T) {
+	s := load(t, openRuntime(t), fixture(t, "strings"), SessionOptions{})
+	run, err := s.NewRunner([]int{1, 2})
+	ok(t, err)
+	ok(t, run.Close())
+	run.Cancel()
+	ok(t, run.Close())
+	half := &Runner{session: s, in: newBuffers(s.in, 1), out: newBuffers(s.out, 1)}
+	ok(t, half.Close())
+}
+
+// Two runners of one session at once: every row comes back to where it was sent.
+func TestRunnersOfOneSessionDoNotMixRows(t *testing.T) {
+	s := load(t, openRuntime(t), fixture(t, "echo_int64"), SessionOptions{})
+	var running sync.WaitGroup
+	for worker := range 2 {
+		run := newRunner(t, s, 1, 4, 16)
+		running.Go(func() {
+			random := rand.New(rand.NewPCG(uint64(worker), 7))
+			in, out := run.Frames()
+			row, got := in.Layout.NewRow(), out.Layout.NewRow()
+			for n := range 4000 {
+				rows := 1 + random.IntN(16)
+				for i := range rows {
+					fillEcho(&row, in.Layout, echoID(worker, n, i))
+					in.SetRow(i, &row)
+				}
+				if err := run.Run(rows); err != nil {
+					t.Error(err)
+					return
+				}
+				for i := range rows {
+					out.GetRow(i, &got)
+					if !isEcho(&got, out.Layout, echoID(worker, n, i)) {
+						t.Errorf("worker %d, run %d, row %d of %d: wrong answer", worker, n, i, rows)
+						return
+					}
+				}
+			}
+		})
+	}
+	running.Wait()
+}
+
+func echoID(worker, run, row int) int64 { return int64(worker)<<60 | int64(run)<<8 | int64(row) }
+
+func fillEcho(r *models.Row, l *models.Layout, id int64) {
+	r.PutInt64(l.Offset[l.Port("id")], id)
+	x := l.Offset[l.Port("x")]
+	r.PutFloat32(x, float32(id&0xffff))
+	r.PutFloat32(x+4, 1)
+	r.PutFloat32(x+8, 0)
+	r.PutFloat32(x+12, 0)
+}
+
+func isEcho(r *models.Row, l *models.Layout, id int64) bool {
+	return r.Int64(l.Offset[l.Port("id_out")]) == id && r.Float32(l.Offset[l.Port("sum")]) == float32(id&0xffff)+1
+}

@@ -1,0 +1,118 @@
+package httpapi
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"hotpath/router"
+	"hotpath/router/httpapi/jsonwire"
+)
+
+// Listen opens a TCP listener for the traffic port.
+func Listen(addr string) (net.Listener, error) { return net.Listen("tcp", addr) }
+
+// The bounds of closing a connection that may still be sending: a close with
+// bytes unread becomes a reset, which can overtake the answer.
+const (
+	lingerTime  = 500 * time.Millisecond
+	lingerBytes = 2 << 20
+	// maxRefusing connections over the limit are answered at once; more are only
+	// closed.
+	maxRefusing = 64
+)
+
+// boundedListener keeps the number of open connections within a limit. Those
+// over it are answered here, in our vocabulary: fasthttp's own answer is plain text.
+type boundedListener struct {
+	net.Listener
+	limit    int64
+	metrics  *metrics
+	open     atomic.Int64
+	refusing atomic.Int64
+	refused  sync.WaitGroup
+	answer   []byte
+}
+
+func newBoundedListener(ln net.Listener, limit int, m *metrics) *boundedListener {
+	body := jsonwire.AppendError(nil, router.Overloaded.String(), "too many connections (server.max_connections)", "", nil)
+	return &boundedListener{Listener: ln, limit: int64(limit), metrics: m,
+		answer: fmt.Appendf(nil, "HTTP/1.1 503 Service Unavailable\r\nServer: hotpath\r\nContent-Type: application/json\r\n"+
+			"Content-Length: %d\r\nRetry-After: 1\r\nConnection: close\r\n\r\n%s", len(body), body)}
+}
+
+// Accept gives the next connection within the limit.
+func (l *boundedListener) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if l.open.Add(1) <= l.limit {
+			l.metrics.connections.Inc()
+			return &trafficConn{Conn: c, listener: l}, nil
+		}
+		l.open.Add(-1)
+		l.refuse(c)
+	}
+}
+
+// refuse answers a connection over the limit, on a goroutine that is bounded in
+// number and time.
+func (l *boundedListener) refuse(c net.Conn) {
+	l.metrics.connectionsRefused.Inc()
+	if l.refusing.Add(1) > maxRefusing {
+		l.refusing.Add(-1)
+		c.Close()
+		return
+	}
+	l.refused.Go(func() {
+		defer l.refusing.Add(-1)
+		if c.SetWriteDeadline(time.Now().Add(lingerTime)) == nil {
+			// Whether the client still reads is its own affair.
+			_, _ = c.Write(l.answer)
+		}
+		closeLingering(c)
+	})
+}
+
+// wait waits for the answers of refuse, after the listener is closed.
+func (l *boundedListener) wait() { l.refused.Wait() }
+
+// trafficConn is a connection that counts.
+type trafficConn struct {
+	net.Conn
+	listener *boundedListener
+	closed   atomic.Bool
+	// linger says that the client may still be sending what is not read.
+	linger atomic.Bool
+}
+
+// Close closes the connection, once.
+func (c *trafficConn) Close() error {
+	if !c.closed.CompareAndSwap(false, true) {
+		return net.ErrClosed
+	}
+	defer func() {
+		c.listener.open.Add(-1)
+		c.listener.metrics.connections.Dec()
+	}()
+	if c.linger.Load() {
+		return closeLingering(c.Conn)
+	}
+	return c.Conn.Close()
+}
+
+// closeLingering says that nothing more comes, and gives the client a moment to
+// read that and stop sending.
+func closeLingering(c net.Conn) error {
+	if half, ok := c.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil &&
+		c.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
+		// How the other side ends makes no difference.
+		_, _ = io.CopyN(io.Discard, c, lingerBytes)
+	}
+	return c.Close()
+}
