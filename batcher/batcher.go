@@ -23,7 +23,7 @@ var (
 	ErrUnfinished = errors.New("deadline passed during the run")
 	// ErrStuck: every runner is inside a run that outlived its time limit.
 	ErrStuck = errors.New("every runner of the model is stuck")
-	// ErrRow: the model cannot score this row, though it scored its neighbours.
+	// ErrRow: the model cannot score this row, though it scores others.
 	ErrRow = errors.New("the model failed on this row")
 	// ErrRun: the run failed.
 	ErrRun = errors.New("the model's run failed")
@@ -104,7 +104,7 @@ func New(o Options, in, out *models.Layout, runners []Runner) (*Batcher, error) 
 		return j
 	}
 	for _, r := range runners {
-		w := newWorker(b, r)
+		w := newWorker(b, r, in)
 		b.workers = append(b.workers, w)
 		b.running.Go(w.loop)
 	}

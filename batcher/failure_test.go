@@ -58,7 +58,7 @@ func TestAPoisonRowFailsAlone(t *testing.T) {
 
 func TestWhenEveryRowFailsTheModelIsAtFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := stage(t, testOptions(), 1, 8, spoils(1, 2, 3))
+		s := stage(t, testOptions(), 1, 8, spoils(0, 1, 2, 3))
 		defer s.end()
 		for i, ch := range s.batchOf(3) {
 			got := <-ch
@@ -69,11 +69,41 @@ func TestWhenEveryRowFailsTheModelIsAtFault(t *testing.T) {
 	})
 }
 
+// Anybody can send rows that a model cannot score: while the model still scores
+// a row that it has scored before, the rows are at fault and not the model.
+func TestALonePoisonRowIsAtFaultWhileTheModelWorks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := stage(t, testOptions(), 1, 8, spoils(1))
+		defer s.end()
+		s.want(s.send(7, time.Second, handoff.Normal), nil, 10*ms)
+		s.want(s.send(1, time.Second, handoff.Normal), ErrRow, 20*ms)
+		s.wantRuns(1, 1, 1)
+	})
+}
+
+func TestALoneRowIsNotAtFaultWhenTheModelBroke(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broken := false
+		s := stage(t, testOptions(), 1, 8, func(*batchertest.Fake, []int64) error {
+			if broken {
+				return errModel
+			}
+			return nil
+		})
+		defer s.end()
+		s.want(s.send(7, time.Second, handoff.Normal), nil, 0)
+		broken = true
+		if got := <-s.send(1, time.Second, handoff.Normal); !errors.Is(got.err, ErrRun) {
+			t.Errorf("%v, want %v", got.err, ErrRun)
+		}
+	})
+}
+
 // A row that was not run again proves nothing: with no success, the others'
 // failures are the model's.
 func TestRowsThatWereSkippedDoNotBlameTheOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := stage(t, testOptions(), 1, 8, spoils(1, 2, 3))
+		s := stage(t, testOptions(), 1, 8, spoils(0, 1, 2, 3))
 		defer s.end()
 		s.send(0, 10*time.Second, handoff.Normal)
 		short := s.send(1, 15*ms, handoff.Normal)

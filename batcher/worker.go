@@ -16,6 +16,8 @@ type worker struct {
 	runner  Runner
 	in, out *models.Frame
 	items   []*Job // scratch for one batch
+	good    models.Row
+	hasGood bool
 
 	// startedAt (1 + ns since the batcher's birth, 0: no run) and rows describe the run in progress to
 	// admission, which reads them without the lock.
@@ -33,8 +35,8 @@ type worker struct {
 	watchdog *time.Timer
 }
 
-func newWorker(b *Batcher, r Runner) *worker {
-	w := &worker{b: b, runner: r, items: make([]*Job, 0, r.MaxRows())}
+func newWorker(b *Batcher, r Runner, in *models.Layout) *worker {
+	w := &worker{b: b, runner: r, items: make([]*Job, 0, r.MaxRows()), good: in.NewRow()}
 	w.in, w.out = r.Frames()
 	w.watchdog = time.AfterFunc(time.Hour, w.onTimeout)
 	w.watchdog.Stop()
@@ -67,19 +69,44 @@ func (w *worker) score(items []*Job) {
 	start := time.Now()
 	err := w.run(len(items), start)
 	elapsed := time.Since(start)
-	if err == nil {
+	switch {
+	case err == nil:
+		w.remember(items[0])
 		for i, j := range items {
 			w.deliver(i, j, start, elapsed, len(items))
 		}
-		return
-	}
-	if len(items) == 1 || err == ErrTimeout {
+	case err == ErrTimeout:
 		for _, j := range items {
 			w.b.queue.Finish(j, err)
 		}
-		return
+	case len(items) == 1:
+		w.b.queue.Finish(items[0], w.blame(err))
+	default:
+		w.scoreSingly(items, err)
 	}
-	w.scoreSingly(items, err)
+}
+
+// remember keeps the first row that was scored as proof that the model works.
+func (w *worker) remember(j *Job) {
+	if !w.hasGood {
+		w.good.CopyFrom(&j.in)
+		w.hasGood = true
+	}
+}
+
+// blame says whose fault it is that rows failed where no neighbour shows it: a
+// model that still scores a row that it has scored before is not at fault. Else
+// anybody could open a model's breaker with rows that it cannot score.
+func (w *worker) blame(err error) error {
+	if !w.hasGood || !w.takeRetry() {
+		return err
+	}
+	defer w.returnRetry()
+	w.in.SetRow(0, &w.good)
+	if w.run(1, time.Now()) != nil {
+		return err
+	}
+	return ErrRow
 }
 
 func (w *worker) deliver(row int, j *Job, start time.Time, run time.Duration, rows int) {
@@ -90,8 +117,8 @@ func (w *worker) deliver(row int, j *Job, start time.Time, run time.Duration, ro
 
 // scoreSingly finds the row that spoils a batch: each is run alone, once, as
 // far as the retry budget and its own deadline allow. A row that fails alone
-// while others succeed is at fault itself (ErrRow); when none succeeds, the model
-// is. A row that has to be stopped ends the search: there is no time for more.
+// while others succeed is at fault itself (ErrRow); when none succeeds, blame
+// decides. A row that has to be stopped ends the search: there is no time for more.
 func (w *worker) scoreSingly(items []*Job, batchErr error) {
 	var failed []*Job
 	succeeded, stopped := false, false
@@ -115,9 +142,9 @@ func (w *worker) scoreSingly(items []*Job, batchErr error) {
 			failed = append(failed, j)
 		}
 	}
-	outcome := batchErr
-	if succeeded {
-		outcome = ErrRow
+	outcome := ErrRow
+	if !succeeded && len(failed) > 0 {
+		outcome = w.blame(batchErr)
 	}
 	for _, j := range failed {
 		w.b.queue.Finish(j, outcome)

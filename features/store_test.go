@@ -34,7 +34,7 @@ func TestFetchFillsTheRow(t *testing.T) {
 	if err := v.Finish(x.origins); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := x.shown(), "store store store default_missing store store default_missing"; got != want {
+	if got, want := x.shown(), "store store store default store store default_missing"; got != want {
 		t.Fatalf("origins %s, want %s", got, want)
 	}
 	for i, want := range []float32{0.5, 0.75, -1000, 2.5, 7, 44, 1} {

@@ -109,20 +109,17 @@ func (v *View) NeedsStore(origins []models.Origin) bool {
 // the first request-only feature without default that was not sent. An
 // ErrUnavailable names a feature that has no default while the store is away.
 func (v *View) Finish(origins []models.Origin) error {
-	var counts [8]int
+	var counts [models.NumOrigins]int
 	var err error
 	for i := range v.slots {
 		s := &v.slots[i]
 		o := origins[i]
 		if o == models.OriginUnset {
-			o = models.OriginUnavailable
-			if s.plan < 0 {
-				o = models.OriginMissing
-			}
+			o = s.unfilled()
 			origins[i] = o
 		}
 		counts[o]++
-		if err == nil && o >= models.OriginMissing {
+		if err == nil && o.Defaulted() {
 			err = s.judge(o)
 		}
 	}
@@ -134,14 +131,23 @@ func (v *View) Finish(origins []models.Origin) error {
 	return err
 }
 
+// unfilled is the origin of a feature that nothing has filled: of one that the
+// store should have had, or of one that only requests bring.
+func (s *slot) unfilled() models.Origin {
+	switch {
+	case s.plan >= 0:
+		return models.OriginUnavailable
+	case s.hasDefault:
+		return models.OriginDefault
+	}
+	return models.OriginMissing
+}
+
 // judge applies the policy for a default's origin.
 func (s *slot) judge(o models.Origin) error {
 	var message string
 	switch {
 	case o == models.OriginMissing && s.plan < 0:
-		if s.hasDefault {
-			return nil
-		}
 		message = "is required: send it in features"
 	case o == models.OriginMissing && s.failOn&failMissing != 0:
 		message = "is not in the store (on_missing: error)"

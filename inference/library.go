@@ -45,6 +45,10 @@ func FindLibrary(configured string) (string, error) {
 		ErrNoLibrary, LibraryEnv, libraryName(), strings.Join(tried, ", "))
 }
 
+// searchLevels is how far up the search goes: from the deepest package of the
+// repository to its root.
+const searchLevels = 5
+
 // searchRoots are the working directory and its parents up to the repository's
 // root, and the same for the executable.
 func searchRoots() []string {
@@ -60,7 +64,7 @@ func searchRoots() []string {
 		}
 	}
 	if wd, err := os.Getwd(); err == nil {
-		climb(wd, 4)
+		climb(wd, searchLevels)
 	}
 	if exe, err := os.Executable(); err == nil {
 		climb(filepath.Dir(exe), 2)

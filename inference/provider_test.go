@@ -29,3 +29,21 @@ func TestCUDAThatIsNotThere(t *testing.T) {
 	}
 	ok(t, run.Verify(readGolden(t, `{"cases":[{"inputs":{"x":[1,2,3]},"outputs":{"y":[2,4,6]}}]}`)))
 }
+
+// The texts are those of ONNX Runtime for cudaErrorNoDevice and so on.
+func TestDeviceMissing(t *testing.T) {
+	for text, want := range map[string]bool{
+		"CUDA failure 100: no CUDA-capable device is detected ; GPU=0 ; expr=cudaSetDevice(info_.device_id);": true,
+		"CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version ; GPU=0":               true,
+		"CUDA failure 101: invalid device ordinal ; GPU=0 ; expr=cudaSetDevice(info_.device_id);":             false,
+		"CUDA failure 2: out of memory ; GPU=0 ; expr=cudaMalloc((void**)&p, size);":                          false,
+		"Load model failed: Fatal error: example.custom:Op(-1) is not a registered function/op":               false,
+	} {
+		if got := deviceMissing(errors.New(text)); got != want {
+			t.Errorf("%s: %v", text, got)
+		}
+	}
+	if deviceMissing(nil) {
+		t.Error("no error is one")
+	}
+}

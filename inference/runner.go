@@ -33,20 +33,22 @@ type Runner struct {
 // maxFrameBytes bounds the memory of one side of a runner's largest batch.
 const maxFrameBytes = 1 << 30
 
-// BatchSizes is the default list of batch sizes: every size up to max where
-// shapes cost nothing (CPU), powers of two where each new shape costs a search
-// for kernels (CUDA).
-func BatchSizes(p Provider, max int) []int {
+// BatchSizes is the default list of batch sizes: powers of two where each new
+// shape costs a search for kernels (CUDA). On the CPU shapes cost nothing, and
+// every size up to 128 is listed; above, steps of a 64th, since each size is run
+// once at load, and those of all sizes up to 4096 would take as long as eight
+// million rows.
+func BatchSizes(p Provider, most int) []int {
 	var sizes []int
-	for n := 1; n < max; {
+	for n := 1; n < most; {
 		sizes = append(sizes, n)
 		if p == CUDA {
 			n *= 2
 		} else {
-			n++
+			n += 1 + max(n-64, 0)/64
 		}
 	}
-	return append(sizes, max)
+	return append(sizes, most)
 }
 
 // NewRunner makes a runner for batches of the given sizes (ascending). Other

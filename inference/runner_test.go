@@ -46,6 +46,23 @@ func TestBatchSizes(t *testing.T) {
 	}
 }
 
+// Every size is run once at load: their sum is bounded, and so is the padding.
+func TestBatchSizesOfLargeBatches(t *testing.T) {
+	for _, most := range []int{128, 129, 1000, 65536} {
+		sizes := BatchSizes(CPU, most)
+		sum := 0
+		for i, n := range sizes {
+			sum += n
+			if i > 0 && (n <= sizes[i-1] || n-sizes[i-1] > 1+sizes[i-1]/64) || i < 128 && n != i+1 {
+				t.Errorf("up to %d: %d follows %d", most, n, sizes[max(i-1, 0)])
+			}
+		}
+		if sizes[len(sizes)-1] != most || sum > 128*128+70*most {
+			t.Errorf("up to %d: the last is %d, all together are %d rows", most, sizes[len(sizes)-1], sum)
+		}
+	}
+}
+
 func TestRunRefusesRowsOutOfRange(t *testing.T) {
 	run := newRunner(t, load(t, openRuntime(t), fixture(t, "f64"), SessionOptions{}), 2, 4)
 	for _, rows := range []int{-1, 0, 5} {

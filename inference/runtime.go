@@ -54,7 +54,10 @@ func open(o Options) (*Runtime, error) {
 	}
 	limitArenas()
 	ort.SetSharedLibraryPath(path)
-	if err := ort.InitializeEnvironment(ort.WithLogLevelError()); err != nil {
+	// What fails is in the errors that calls return. ONNX Runtime's own log would
+	// repeat it on standard error, once for each run that a bad row fails, and wait
+	// for whoever reads that.
+	if err := ort.InitializeEnvironment(ort.WithLogLevelFatal()); err != nil {
 		return nil, fmt.Errorf("%s is not an ONNX Runtime that this gateway can use (it needs 1.29 or later; `make onnxruntime` gets 1.30.0): %w", path, err)
 	}
 	if !o.Telemetry {

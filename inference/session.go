@@ -125,14 +125,20 @@ func newSession(data []byte, in, out []string, o SessionOptions) (*ort.DynamicAd
 		}
 	}
 	session, err := ort.NewDynamicAdvancedSessionWithONNXData(data, in, out, opts)
-	if o.Provider == CUDA && err != nil && strings.Contains(err.Error(), "CUDA") {
-		// The provider's library was found; the device is first asked for here.
+	if o.Provider == CUDA && deviceMissing(err) {
 		return nil, fmt.Errorf("%w: cuda: %v", ErrNoProvider, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("ONNX Runtime cannot load the model: %w", err)
 	}
 	return session, nil
+}
+
+// deviceMissing says that a GPU build of ONNX Runtime met a machine without a GPU,
+// or without a driver for it: it looks for the device only when it makes the
+// session. A device that is full or misnamed is not missing.
+func deviceMissing(err error) bool {
+	return err != nil && (strings.Contains(err.Error(), "CUDA failure 100:") || strings.Contains(err.Error(), "CUDA failure 35:"))
 }
 
 func appendCUDA(opts *ort.SessionOptions, o SessionOptions) error {

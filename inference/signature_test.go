@@ -165,3 +165,19 @@ func TestOneFixedInputFixesTheBatch(t *testing.T) {
 		wantError(t, err, "fixed at 1")
 	}
 }
+
+// A trial takes what some config can serve, though Load with another cannot: what
+// ONNX Runtime itself refuses, or does not survive, is what it is for.
+func TestTryTakesWhateverONNXRuntimeDoes(t *testing.T) {
+	r := openRuntime(t)
+	for _, name := range []string{"echo", "strings", "dynamic_output", "fixed_batch", "no_batch", "zipmap", "slow_loop"} {
+		if err := r.Try(fixture(t, name)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, name := range []string{"garbage", "truncated", "external_data", "custom_domain"} {
+		if r.Try(fixture(t, name)) == nil {
+			t.Errorf("%s was taken", name)
+		}
+	}
+}

@@ -99,15 +99,15 @@ func TestVerifyRefusesWhatIsNotFinite(t *testing.T) {
 	s := load(t, r, fixture(t, "nan"), SessionOptions{})
 	run := newRunner(t, s, 1, 4)
 	wantError(t, run.Verify(readGolden(t, `{"cases":[{"inputs":{"x":[1,2,3,4]},"outputs":{"y":[10]}}]}`)), "output y element 0", "want 10, got NaN")
-	wantError(t, run.Verify(readGolden(t, `{"cases":[{"inputs":{"x":[1,2,3,4]},"outputs":{"y":["NaN"]}}]}`)), `output "y" element 0 is NaN`)
+	wantError(t, run.Verify(readGolden(t, `{"cases":[{"inputs":{"x":[1,2,3,4]},"outputs":{"y":["NaN"]}}]}`)), `output "y" holds a NaN or an infinity`)
 	ok(t, run.Verify(nil))
 
 	for name, elem := range map[string]uint64{"half": onnxHalf, "bfloat": onnxBFloat16, "float": onnxFloat, "double": onnxDouble} {
 		t.Run(name, func(t *testing.T) {
 			run := newRunner(t, load(t, r, identity(elem, []int64{-1, 2}, []int64{-1, 2}), SessionOptions{}), 2)
-			for value, want := range map[string]string{"NaN": "is NaN", "Infinity": "is +Inf", "-Infinity": "Inf"} {
+			for _, value := range []string{"NaN", "Infinity", "-Infinity"} {
 				wantError(t, run.Verify(readGolden(t, fmt.Sprintf(`{"cases":[{"inputs":{"x":[1,%q]},"outputs":{"y":[1,%q]}}]}`, value, value))),
-					"golden case 0", `"y" element 1`, want)
+					"golden case 0", `output "y" holds a NaN or an infinity`)
 			}
 			ok(t, run.Verify(readGolden(t, `{"cases":[{"inputs":{"x":[0,-30000]},"outputs":{"y":[0,-30000]}}]}`)))
 		})

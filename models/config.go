@@ -16,8 +16,8 @@ type Config struct {
 	// MaxBatchSize and QueueRows count rows; MaxQueueDelay and RunTimeout are
 	// wall time of one batch.
 	MaxBatchSize  int           `yaml:"max_batch_size" doc:"Most rows in one run of the model."`
-	BatchSizes    []int         `yaml:"batch_sizes" doc:"Batch sizes that may be run; a batch is padded up to the next one. Empty: exact sizes on CPU, powers of two on CUDA."`
-	Instances     int           `yaml:"instances" doc:"Runners, each on an OS thread of its own with one run in flight."`
+	BatchSizes    []int         `yaml:"batch_sizes" doc:"Batch sizes that may be run; a batch is padded up to the next one. Empty: on the CPU exact sizes up to 128 rows and small steps beyond, on CUDA powers of two."`
+	Instances     int           `yaml:"instances" doc:"Runners, each with one run in flight."`
 	MaxQueueDelay time.Duration `yaml:"max_queue_delay" doc:"How long a batch may wait for company although a runner is idle. 0: never."`
 	QueueRows     int           `yaml:"queue_rows" doc:"Most rows that wait; above it requests are refused. 0: 4 x max_batch_size."`
 	RunTimeout    time.Duration `yaml:"run_timeout" doc:"A run longer than this is terminated by the watchdog."`
@@ -29,7 +29,7 @@ type Config struct {
 	Inputs     []InputBinding   `yaml:"inputs" doc:"Where the inputs' values come from. An input that is not listed comes from the request, under its own name."`
 	Outputs    []string         `yaml:"outputs" doc:"Outputs to answer, in order. Empty: all."`
 	Prediction Prediction       `yaml:"prediction" doc:"The value answered as the prediction shorthand. Without an output: none."`
-	Features   string           `yaml:"features" doc:"optional: score with defaults when the feature store does not answer. required: answer 503."`
+	Features   string           `yaml:"features" doc:"optional: score with defaults when the feature store does not answer. required: use recent copies, but answer 503 before scoring a default."`
 	Fallback   map[string][]any `yaml:"fallback" doc:"Static answer by output name, used when nothing else can answer. Empty: none."`
 }
 

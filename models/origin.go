@@ -13,6 +13,9 @@ const (
 	OriginStore
 	// OriginCopy is a recent copy kept in memory, used while the store is not answering.
 	OriginCopy
+	// OriginDefault is the declared default of a feature that only requests bring:
+	// this one did not.
+	OriginDefault
 	// OriginMissing is the declared default: entity or field is not in the store.
 	OriginMissing
 	// OriginStale is the declared default: the stored value is older than its maximum age.
@@ -21,18 +24,22 @@ const (
 	OriginInvalid
 	// OriginUnavailable is the declared default: the store did not answer and there is no copy.
 	OriginUnavailable
-	numOrigins
+	// NumOrigins is how many there are.
+	NumOrigins
 )
 
-var originNames = [numOrigins]string{"unset", "request", "store", "copy", "default_missing",
+var originNames = [NumOrigins]string{"unset", "request", "store", "copy", "default", "default_missing",
 	"default_stale", "default_invalid", "default_unavailable"}
 
 // String is the name shown in ?explain=true and in metrics.
 func (o Origin) String() string { return originNames[o] }
 
+// Defaulted says that a default stands for a value that the store should have had.
+func (o Origin) Defaulted() bool { return o >= OriginMissing }
+
 // Origins lists every origin, for metrics made in advance.
 func Origins() []Origin {
-	all := make([]Origin, numOrigins)
+	all := make([]Origin, NumOrigins)
 	for i := range all {
 		all[i] = Origin(i)
 	}

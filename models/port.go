@@ -1,6 +1,7 @@
 package models
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 )
@@ -111,4 +112,46 @@ func (s *Signature) Validate() error {
 	check("inputs", s.Inputs)
 	check("outputs", s.Outputs)
 	return errors.Join(errs...)
+}
+
+// NonFinite finds a NaN or an infinity in a row: the port that holds it, or -1.
+func (l *Layout) NonFinite(r *Row) (port int) {
+	for i := range l.Ports {
+		off := l.Offset[i]
+		switch l.Ports[i].DType {
+		case Float32:
+			for e := range l.Width[i] {
+				// v-v is 0 for every finite v, and NaN for the others.
+				if v := r.Float32(off + 4*e); v-v != 0 {
+					return i
+				}
+			}
+		case Float64:
+			for e := range l.Width[i] {
+				if v := r.Float64(off + 8*e); v-v != 0 {
+					return i
+				}
+			}
+		case Float16:
+			if exponentFull(r.Data[off:], l.Width[i], 0x7c00) {
+				return i
+			}
+		case BFloat16:
+			if exponentFull(r.Data[off:], l.Width[i], 0x7f80) {
+				return i
+			}
+		}
+	}
+	return -1
+}
+
+// exponentFull says whether one of n 16-bit floats has every bit of its exponent
+// set, as NaNs and infinities do.
+func exponentFull(data []byte, n int, exponent uint16) bool {
+	for e := range n {
+		if binary.LittleEndian.Uint16(data[2*e:])&exponent == exponent {
+			return true
+		}
+	}
+	return false
 }

@@ -18,8 +18,8 @@ type Lane struct {
 	View    View
 	// Features describe the vector for ?explain=true, in the view's order.
 	Features []Feature
-	// FeaturesRequired answers 503 where the store does not answer, instead of
-	// scoring copies and defaults.
+	// FeaturesRequired answers 503 where the store does not answer and there is no
+	// recent copy, instead of scoring a default.
 	FeaturesRequired bool
 	// SameInputs identifies what fills the input row: lanes of equal value fill
 	// it alike, so that a shadow can take over a row that is ready.

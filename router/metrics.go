@@ -117,9 +117,11 @@ func (m *Metrics) ObserveCodec(x *Exchange) {
 	m.stages[StageEncode].Observe(x.Stages[StageEncode].Seconds())
 }
 
-// ArmMetrics are the counters of one variant.
+// ArmMetrics are the counters of one variant: assignments of one that answers,
+// runs of a shadow. There can be thousands of variants, so that neither gets the
+// other's series.
 type ArmMetrics struct {
-	byReason []prometheus.Counter // by abtest.Reason
+	byReason [abtest.ReasonForced + 1]prometheus.Counter // nil for reasons that assign no variant
 	shadows  [numShadowResults]prometheus.Counter
 	diff     prometheus.Observer
 }
@@ -138,18 +140,27 @@ const (
 
 var shadowResults = [numShadowResults]string{"scored", "failed", "breaker_open", "dropped", "expired", "panicked"}
 
+// armKey names the counters of a variant.
+type armKey struct {
+	experiment, variant string
+	shadow              bool
+}
+
 // arm finds or makes the counters of a variant.
-func (m *Metrics) arm(experiment, variant string) *ArmMetrics {
-	key := [2]string{experiment, variant}
+func (m *Metrics) arm(key armKey) *ArmMetrics {
 	if a, ok := m.arms.Load(key); ok {
 		return a.(*ArmMetrics)
 	}
-	a := &ArmMetrics{byReason: make([]prometheus.Counter, len(abtest.Reasons())), diff: m.shadowDiff.WithLabelValues(experiment, variant)}
-	for _, r := range abtest.Reasons() {
-		a.byReason[r] = m.assignments.WithLabelValues(experiment, variant, r.String())
-	}
-	for i, result := range shadowResults {
-		a.shadows[i] = m.shadowRuns.WithLabelValues(experiment, variant, result)
+	a := &ArmMetrics{}
+	if key.shadow {
+		a.diff = m.shadowDiff.WithLabelValues(key.experiment, key.variant)
+		for i, result := range shadowResults {
+			a.shadows[i] = m.shadowRuns.WithLabelValues(key.experiment, key.variant, result)
+		}
+	} else {
+		for _, r := range []abtest.Reason{abtest.ReasonSplit, abtest.ReasonOverride, abtest.ReasonForced} {
+			a.byReason[r] = m.assignments.WithLabelValues(key.experiment, key.variant, r.String())
+		}
 	}
 	got, _ := m.arms.LoadOrStore(key, a)
 	return got.(*ArmMetrics)

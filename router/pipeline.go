@@ -2,6 +2,7 @@ package router
 
 import (
 	"errors"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -146,9 +147,21 @@ func (x *Exchange) score(lane *Lane) (refusal *Error) {
 		refusal, outcome = scoreError(err, lane, x.Hurried)
 		return refusal
 	}
+	// An answer that cannot be given must never look like a score; the fallbacks
+	// apply. It says nothing to the breaker: one caller's values can cause it, and
+	// must not take the model from everybody.
+	if port := lane.Out.NonFinite(x.job.Out()); port >= 0 {
+		outcome = resilience.Ignored
+		lane.Metrics.nonfinite.Inc()
+		return nonFinite(lane, port)
+	}
 	outcome = resilience.Success
 	x.Stages[StageQueue], x.Stages[StageRun], x.Rows = x.job.Timing()
 	return nil
+}
+
+func nonFinite(lane *Lane, port int) *Error {
+	return &Error{Code: Internal, Message: "the model answered NaN or an infinity in output " + strconv.Quote(lane.Out.Ports[port].Name)}
 }
 
 // scoreError says what the client hears of a failed score, and what the breaker

@@ -101,10 +101,10 @@ func (s *Snapshot) resolveArms(o SnapshotOptions) error {
 			if lane == nil && e.Enabled() {
 				missing = append(missing, abtest.Problem{
 					Path:    fmt.Sprintf("experiments[%d].variants[%d].version", i, j),
-					Message: s.describeMissing(v)})
+					Message: fmt.Sprintf("variant %q of experiment %q: %s", v.Name(), e.Name(), s.describeMissing(v))})
 				continue
 			}
-			arms[j] = &arm{lane: lane, metrics: o.Metrics.arm(e.Name(), v.Name())}
+			arms[j] = &arm{lane: lane, metrics: o.Metrics.arm(armKey{e.Name(), v.Name(), v.Shadow()})}
 			if v.Shadow() {
 				guard, err := o.ShadowGuard(e.Name(), v.Name())
 				if err != nil {

@@ -2,6 +2,7 @@ package router
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -11,8 +12,8 @@ import (
 
 // fillFeatures puts the feature vector together in the job's row: defaults, the
 // request's own values, then what the store has. A store that does not answer
-// degrades the vector to recent copies and defaults, or fails the request where
-// the model requires its features.
+// degrades the vector to recent copies and then to defaults, or, where the model
+// requires its features, fails the request instead of scoring a default.
 func (p *Pipeline) fillFeatures(x *Exchange, lane *Lane, start time.Time) *Error {
 	row, origins := x.job.In(), x.sizeOrigins(lane.View.Len())
 	lane.View.Start(row, origins)
@@ -22,10 +23,10 @@ func (p *Pipeline) fillFeatures(x *Exchange, lane *Lane, start time.Time) *Error
 	if lane.View.NeedsStore(origins) {
 		x.entityIDs(lane.View.Entities())
 		if err := p.fetch(x, lane, start); err != nil {
-			if lane.FeaturesRequired {
+			lane.View.Recover(x.ids, row, origins)
+			if lane.FeaturesRequired && slices.Contains(origins, models.OriginUnavailable) {
 				return errFeatures
 			}
-			lane.View.Recover(x.ids, row, origins)
 			x.Degraded |= DegradedFeatures
 		}
 	}

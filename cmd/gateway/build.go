@@ -32,7 +32,7 @@ func (g *gateway) openTelemetry(_ context.Context, o openOptions) (err error) {
 // openListeners takes both ports first: a taken port must be a plain error at
 // once, not one after a minute of loading models.
 func (g *gateway) openListeners(context.Context, openOptions) (err error) {
-	if g.listener, err = httpapi.Listen(g.config.Server.Listen); err != nil {
+	if g.listener, err = listenTraffic(g.config.Server.Listen); err != nil {
 		return fmt.Errorf("server.listen: %w", err)
 	}
 	g.onUndo(func() { g.listener.Close() })

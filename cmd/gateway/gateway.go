@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -100,31 +101,37 @@ func (g *gateway) run(ctx context.Context, reload <-chan struct{}, ready func())
 		}
 	}()
 	watch, stopWatch := context.WithCancel(context.Background())
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		g.experiments.watch(watch, reload)
-	}()
+	var watchers sync.WaitGroup
+	watchers.Go(func() { g.experiments.watch(watch, reload) })
+	watchers.Go(func() { g.watchDependencies(watch) })
 	err := g.serve(ctx, failed, ready)
 	stopWatch()
-	<-watched
+	watchers.Wait()
 	return errors.Join(err, g.drain())
 }
 
+// startGrace is how long the start waits for all models. One that is slow to
+// load must not keep those that are ready from serving: it joins them later.
+const startGrace = 10 * time.Second
+
 // serve waits for the models, says so, and waits for the end.
 func (g *gateway) serve(ctx context.Context, failed <-chan error, ready func()) error {
+	grace := time.NewTimer(startGrace)
+	defer grace.Stop()
 	select {
 	case <-g.repository.Started():
-		if err := g.world.Start(); err != nil {
-			return fmt.Errorf("starting to serve: %w", err)
-		}
-		g.logStart()
-		ready()
+	case <-grace.C:
+		g.log.Warn("serving while models are still loading; see `gateway models list`", "waited", startGrace.String())
 	case <-ctx.Done():
 		return nil
 	case err := <-failed:
 		return fmt.Errorf("serving: %w", err)
 	}
+	if err := g.world.Start(); err != nil {
+		return fmt.Errorf("starting to serve: %w", err)
+	}
+	g.logStart()
+	ready()
 	select {
 	case <-ctx.Done():
 		return nil
@@ -155,6 +162,7 @@ func (g *gateway) drain() error {
 	g.traffic.LameDuck()
 	time.Sleep(g.config.Server.LameDuck)
 
+	emptyBacklog(g.listener)
 	g.pipeline.Drain()
 	ctx, cancel := context.WithTimeout(context.Background(), g.config.Server.DrainTimeout)
 	defer cancel()
@@ -224,10 +232,10 @@ func (g *gateway) modelsReadiness(state serving.State) httpapi.Dependency {
 	}
 	for _, guard := range g.world.Guards() {
 		if guard.Open() {
-			return httpapi.Dependency{Status: httpapi.DependencyDegraded, Detail: "circuit breaker open: " + guard.State().Name}
+			return httpapi.Dependency{Status: httpapi.DependencyDegraded, Detail: "circuit breaker " + guard.State().Breaker + ": " + guard.State().Name}
 		}
 	}
-	return httpapi.Dependency{Status: httpapi.DependencyOK, Detail: fmt.Sprintf("%d models", state.Models)}
+	return httpapi.Dependency{Status: httpapi.DependencyOK, Detail: count(state.Models, "model")}
 }
 
 func (g *gateway) featuresReadiness() httpapi.Dependency {
@@ -235,7 +243,7 @@ func (g *gateway) featuresReadiness() httpapi.Dependency {
 	if s.Connected && !g.featureGuard.Open() {
 		return httpapi.Dependency{Status: httpapi.DependencyOK}
 	}
-	detail := "circuit breaker open"
+	detail := "circuit breaker " + g.featureGuard.State().Breaker
 	if !s.Connected {
 		detail = s.Kind
 		if detail == "" {

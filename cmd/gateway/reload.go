@@ -29,13 +29,16 @@ type experiments struct {
 	repository *repository.Repository // set before the first reload
 	log        *slog.Logger
 	reloads    *prometheus.CounterVec
-	ok         prometheus.Gauge
 
 	mu struct {
 		sync.Mutex
-		digest [sha256.Size]byte // of the file as it was tried last
-		err    error
-		at     time.Time
+		data   []byte // of the file as it was tried last
+		digest [sha256.Size]byte
+		// err is why that file could not be read or is not valid. Whether a valid
+		// one serves is the world's to say: it can begin to later, when the models
+		// that it names arrive.
+		err error
+		at  time.Time
 	}
 }
 
@@ -48,15 +51,22 @@ func newExperiments(o config.Experiments, w *serving.World, log *slog.Logger, re
 	e := &experiments{options: o, world: w, log: log,
 		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hotpath_experiments_reloads_total",
 			Help: "Times the experiments file was read, by result."}, []string{"result"}),
-		ok: prometheus.NewGauge(prometheus.GaugeOpts{Name: "hotpath_experiments_last_reload_ok",
-			Help: "1 if the experiments that serve are those of the file, 0 if the file was refused."}),
 	}
-	for _, c := range []prometheus.Collector{e.reloads, e.ok} {
+	// Both results exist from the start, so that the first refusal is an increase.
+	e.reloads.WithLabelValues(reloadOK)
+	e.reloads.WithLabelValues(reloadRefused)
+	serves := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "hotpath_experiments_last_reload_ok",
+		Help: "1 if the experiments that serve are those of the file, 0 if they are not."}, func() float64 {
+		if _, err := e.last(); err != nil {
+			return 0
+		}
+		return 1
+	})
+	for _, c := range []prometheus.Collector{e.reloads, serves} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}
 	}
-	e.ok.Set(1)
 	if o.File == "" {
 		return e, nil
 	}
@@ -68,9 +78,15 @@ func newExperiments(o config.Experiments, w *serving.World, log *slog.Logger, re
 	if err != nil {
 		return nil, err
 	}
-	e.mu.digest, e.mu.at = sha256.Sum256(data), time.Now()
+	e.mu.data, e.mu.digest, e.mu.at = data, sha256.Sum256(data), time.Now()
 	return e, w.SetPlan(plan)
 }
+
+// The results of a reload.
+const (
+	reloadOK      = "ok"
+	reloadRefused = "refused"
+)
 
 // compileExperiments reads an experiments file. Its error holds every problem
 // with its line.
@@ -135,19 +151,20 @@ func (e *experiments) reload(ctx context.Context, force bool) error {
 	if !force && digest == e.mu.digest {
 		return e.mu.err
 	}
-	e.mu.digest, e.mu.at = digest, time.Now()
+	e.mu.data, e.mu.digest, e.mu.at, e.mu.err = data, digest, time.Now(), err
 	if err == nil {
-		err = e.apply(ctx, data)
+		err = e.applyLocked(ctx, data)
 	}
-	e.finishLocked(err)
+	e.report(err)
 	return err
 }
 
-// apply compiles the file, loads the model versions that it names and that are
-// not loaded, and makes it serve.
-func (e *experiments) apply(ctx context.Context, data []byte) error {
+// applyLocked compiles the file, loads the model versions that it names and that
+// are not loaded, and makes it serve.
+func (e *experiments) applyLocked(ctx context.Context, data []byte) error {
 	plan, err := compileExperiments(e.options.File, data)
 	if err != nil {
+		e.mu.err = err
 		e.world.KeepPlan()
 		return err
 	}
@@ -168,16 +185,13 @@ func (e *experiments) apply(ctx context.Context, data []byte) error {
 	return nil
 }
 
-func (e *experiments) finishLocked(err error) {
-	e.mu.err = err
+func (e *experiments) report(err error) {
 	if err != nil {
-		e.reloads.WithLabelValues("refused").Inc()
-		e.ok.Set(0)
+		e.reloads.WithLabelValues(reloadRefused).Inc()
 		e.log.Error("experiments refused; those before go on serving", "file", e.options.File, "error", err)
 		return
 	}
-	e.reloads.WithLabelValues("ok").Inc()
-	e.ok.Set(1)
+	e.reloads.WithLabelValues(reloadOK).Inc()
 	e.log.Info("experiments serve", "file", e.options.File, "digest", e.world.State().Plan.Digest().String())
 }
 
@@ -185,5 +199,8 @@ func (e *experiments) finishLocked(err error) {
 func (e *experiments) last() (at time.Time, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.mu.at, e.mu.err
+	if e.mu.err != nil {
+		return e.mu.at, e.mu.err
+	}
+	return e.mu.at, locate(e.options.File, e.mu.data, e.world.State().PlanErr)
 }

@@ -48,12 +48,8 @@ func (g *gateway) status() admin.Status {
 }
 
 func (g *gateway) experimentsState() admin.Experiments {
-	state := g.world.State()
 	reloadedAt, err := g.experiments.last()
-	if err == nil {
-		err = state.PlanErr
-	}
-	return admin.Experiments{Plan: state.Plan, File: g.config.Experiments.File, ReloadedAt: reloadedAt, ReloadErr: err,
+	return admin.Experiments{Plan: g.world.State().Plan, File: g.config.Experiments.File, ReloadedAt: reloadedAt, ReloadErr: err,
 		DefaultModel: g.config.Models.Default}
 }
 

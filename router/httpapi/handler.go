@@ -100,8 +100,14 @@ func routeOf(path []byte) route {
 // Serve is the fasthttp handler.
 func (h *Handler) Serve(ctx *fasthttp.RequestCtx) {
 	start := time.Now()
-	r := routeOf(ctx.Path())
-	code := h.answer(ctx, r, start)
+	r, code := routeOther, router.BadRequest
+	if wellFormed(ctx.Request.Header.RawHeaders()) {
+		r = routeOf(ctx.Path())
+		code = h.answer(ctx, r, start)
+	} else {
+		h.refuse(ctx, nil, errMalformed)
+		ctx.SetConnectionClose()
+	}
 	if h.lameDuck.Load() || h.pipeline.Draining() {
 		ctx.SetConnectionClose()
 	}

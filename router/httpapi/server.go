@@ -139,6 +139,26 @@ func (h *Handler) refuseBroken(ctx *fasthttp.RequestCtx, err error) {
 	}
 }
 
+// wellFormed checks what fasthttp lets pass, and a proxy before it may read in
+// another way: a header folded over two lines, and a name with a blank in it.
+func wellFormed(headers []byte) bool {
+	for len(headers) > 0 {
+		end := bytes.IndexByte(headers, '\n')
+		if end < 0 {
+			end = len(headers) - 1
+		}
+		line := headers[:end]
+		headers = headers[end+1:]
+		if len(line) < 2 {
+			continue // the end
+		}
+		if name := line[:max(bytes.IndexByte(line, ':'), 0)]; line[0] == ' ' || line[0] == '\t' || bytes.IndexByte(name, ' ') >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // quietLogger passes fasthttp's own messages on at debug level: they are about
 // what clients did to their connections.
 type quietLogger struct{ log *slog.Logger }

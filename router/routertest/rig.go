@@ -99,7 +99,7 @@ type Version struct {
 func (r *Rig) Version(model string, version int) *Version {
 	r.TB.Helper()
 	layout := Layout()
-	v := &Version{View: &FakeView{Version: version, layout: layout}, Runner: batchertest.NewFake(layout, 8), closed: make(chan struct{})}
+	v := &Version{View: &FakeView{Version: version, layout: layout, entities: []string{"user", "merchant"}}, Runner: batchertest.NewFake(layout, 8), closed: make(chan struct{})}
 	var err error
 	if v.Guard, err = resilience.New(fmt.Sprintf("model:%s/%d", model, version), GuardOptions()); err != nil {
 		r.TB.Fatal(err)

@@ -46,10 +46,13 @@ type FakeView struct {
 	OnFinish func() error
 	// Trace, if set, is told of every call by the method's name.
 	Trace func(call string)
+	// Copies gives every stored feature a recent copy: 99.
+	Copies bool
 	// RequestOnly leaves the store out.
 	RequestOnly bool
 
-	layout *models.Layout
+	layout   *models.Layout
+	entities []string
 }
 
 func (v *FakeView) trace(call string) {
@@ -62,7 +65,7 @@ func (v *FakeView) trace(call string) {
 func (v *FakeView) Len() int { return numFeatures }
 
 // Entities are those of the stored features.
-func (v *FakeView) Entities() []string { return []string{"user", "merchant"} }
+func (v *FakeView) Entities() []string { return v.entities }
 
 // Start writes the version and the defaults: -1.
 func (v *FakeView) Start(row *models.Row, origins []models.Origin) {
@@ -124,15 +127,22 @@ func (v *FakeView) Fetch(until time.Time, ids [][]byte, row *models.Row, origins
 	return nil
 }
 
-// Recover marks what is unset as the default of a store that did not answer.
-func (v *FakeView) Recover(_ [][]byte, _ *models.Row, origins []models.Origin) (copies int) {
+// Recover marks what is unset as a copy, or as the default of a store that did
+// not answer.
+func (v *FakeView) Recover(_ [][]byte, row *models.Row, origins []models.Origin) (copies int) {
 	v.trace("recover")
 	for f := range origins {
-		if origins[f] == models.OriginUnset && entityOf[f] != "" {
+		switch {
+		case origins[f] != models.OriginUnset || entityOf[f] == "":
+		case v.Copies:
+			v.put(row, f, 99)
+			origins[f] = models.OriginCopy
+			copies++
+		default:
 			origins[f] = models.OriginUnavailable
 		}
 	}
-	return 0
+	return copies
 }
 
 // Finish marks what is unset as missing.

@@ -299,4 +299,3 @@ func (g *gateway) breaker(t *testing.T, downstream string) float64 {
 	t.Helper()
 	return g.metrics(t).sum("hotpath_breaker_state", fmt.Sprintf("downstream=%q", downstream))
 }
-

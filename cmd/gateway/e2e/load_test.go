@@ -115,8 +115,14 @@ func (r *running) await(timer *time.Timer, seq int) bool {
 // one sends one request and reads its answer.
 func (r *running) one(c **wire, seq int) answer {
 	user, rest := r.body(seq)
-	bytes := post("/predict", fmt.Sprintf(`{"request_id":"r-%d",%s`, seq, rest), r.header...)
+	// The header's id is for the refusals that are made before the body is read.
+	id := fmt.Sprintf("r-%d", seq)
+	bytes := post("/predict", fmt.Sprintf(`{"request_id":%q,%s`, id, rest), append([]string{"X-Request-Id: " + id}, r.header...)...)
 	a := answer{seq: seq, user: user}
+	if *c != nil && (*c).closedByServer() {
+		(*c).Close()
+		*c = nil
+	}
 	if *c == nil {
 		if *c, a.err = dialWire(r.addr); a.err != nil {
 			*c, a.sent = nil, time.Now()
@@ -271,6 +277,20 @@ func (r report) quantile(q float64) time.Duration {
 	}
 	slices.Sort(all)
 	return all[min(int(q*float64(len(all))), len(all)-1)]
+}
+
+// slowest shows when the slow answers were asked for.
+func (r report) slowest(limit time.Duration) string {
+	var b strings.Builder
+	n := 0
+	for i := range r.answers {
+		if a := &r.answers[i]; a.took > limit {
+			if n++; n <= 10 {
+				fmt.Fprintf(&b, "; request %d sent %s after the first took %s", a.seq, a.sent.Sub(r.answers[0].sent).Round(time.Millisecond), a.took.Round(time.Millisecond))
+			}
+		}
+	}
+	return fmt.Sprintf("%d slower than %s%s", n, limit, b.String())
 }
 
 // degraded says that a fallback was used.

@@ -135,7 +135,8 @@ func (p *process) running() bool {
 // childEnvironment is that of a gateway: no setting of whoever runs the tests
 // reaches it.
 func childEnvironment(dir string) []string {
-	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + dir, "ONNXRUNTIME_LIB=" + os.Getenv(libraryVariable)}
+	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + dir, "ONNXRUNTIME_LIB=" + os.Getenv(libraryVariable),
+		"GORACE=atexit_sleep_ms=10"} // a process with the race detector sleeps a second before it ends
 }
 
 // freePort finds a port that nothing listens on.
@@ -160,4 +161,3 @@ func command(t *testing.T, dir, name string, args ...string) (code int, stdout, 
 	code = p.wait(t, time.Minute)
 	return code, p.stdout.String(), p.stderr.String()
 }
-

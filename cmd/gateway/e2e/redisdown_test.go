@@ -47,7 +47,7 @@ func wantDegraded(t *testing.T, o *oracle, r report, what string, limit time.Dur
 		t.Errorf("%s: no answer was degraded", what)
 	}
 	if p99 := r.quantile(.99); p99 > limit {
-		t.Errorf("%s: p99 %s, want at most %s", what, p99, limit)
+		t.Errorf("%s: p99 %s, want at most %s: %s", what, p99, limit, r.slowest(limit))
 	}
 	verdict(t, what, "all 200, degraded by features, p99 bounded", "%d answers, %d degraded, codes %v, p50 %s, p99 %s", len(r.answers), n, r.codes(),
 		r.quantile(.5).Round(10*time.Microsecond), r.quantile(.99).Round(10*time.Microsecond))

@@ -9,6 +9,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -38,6 +39,23 @@ func dialWire(addr string) (*wire, error) {
 }
 
 func (w *wire) Close() { w.conn.Close() }
+
+// closedByServer looks whether the server has closed the connection while it was
+// idle, as it may at any time: a request must not be sent then.
+func (w *wire) closedByServer() bool {
+	raw, err := w.conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		return true
+	}
+	closed := false
+	err = raw.Read(func(fd uintptr) bool {
+		var b [1]byte
+		n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		closed = n == 0 && err == nil || err != nil && err != syscall.EAGAIN
+		return true
+	})
+	return closed || err != nil
+}
 
 // do sends one whole request and reads its one answer.
 func (w *wire) do(request []byte, limit time.Duration) (reply, error) {

@@ -23,7 +23,7 @@ type Config struct {
 type Server struct {
 	Listen            string           `yaml:"listen" format:"address" doc:"host:port of predictions."`
 	AdminListen       string           `yaml:"admin_listen" format:"address" doc:"host:port of metrics, health, profiles and model management; not to be reachable from outside."`
-	MaxConnections    int              `yaml:"max_connections" min:"1" max:"1000000" doc:"Most open client connections; more are closed at once."`
+	MaxConnections    int              `yaml:"max_connections" min:"1" max:"1000000" doc:"Most open client connections; more are answered 503 overloaded and closed."`
 	MaxInFlight       int              `yaml:"max_in_flight" min:"1" max:"1000000" doc:"Most requests in progress; more are answered 503 overloaded."`
 	MaxBodyBytes      strictyaml.Bytes `yaml:"max_body_bytes" min:"1KiB" max:"1GiB" doc:"Largest body of one prediction, in bytes."`
 	MaxBatchBodyBytes strictyaml.Bytes `yaml:"max_batch_body_bytes" min:"1KiB" max:"1GiB" doc:"Largest body of a batch, in bytes."`
@@ -69,7 +69,7 @@ type Models struct {
 	DefaultMaxBatchSize int              `yaml:"default_max_batch_size" min:"1" max:"65536" doc:"Rows per run of a model whose config.yaml says nothing."`
 	DefaultQueueRows    int              `yaml:"default_queue_rows" min:"0" max:"1048576" doc:"Rows that may wait for a model whose config.yaml says nothing; 0: 4 x its max_batch_size."`
 	DefaultRunTimeout   time.Duration    `yaml:"default_run_timeout" min:"1ms" max:"10m" doc:"Longest run of a model whose config.yaml says nothing, as a duration."`
-	DefaultInstances    int              `yaml:"default_instances" min:"1" max:"256" doc:"Runners, each on its own thread, of a model whose config.yaml says nothing."`
+	DefaultInstances    int              `yaml:"default_instances" min:"1" max:"256" doc:"Runners, each with one run in flight, of a model whose config.yaml says nothing."`
 	DefaultThreads      int              `yaml:"default_threads" min:"1" max:"256" doc:"Threads inside one run of a model whose config.yaml says nothing."`
 }
 

@@ -27,7 +27,6 @@ type Redis struct {
 	SentinelUsername     string           `yaml:"sentinel_username" doc:"ACL user of the sentinels; empty: the default user."`
 	SentinelPassword     Secret           `yaml:"sentinel_password" doc:"Password of the sentinels' user."`
 	SentinelPasswordFile string           `yaml:"sentinel_password_file" format:"file" doc:"Path of a file that holds the sentinels' password."`
-	TLS                  TLS              `yaml:"tls" doc:"Transport security of the connections to Redis and the sentinels."`
 	Workers              int              `yaml:"workers" min:"1" max:"64" doc:"Fetch workers; each has at most one pipeline outstanding."`
 	MaxBatch             int              `yaml:"max_batch" min:"1" max:"4096" doc:"Most requests that share one pipeline."`
 	Queue                int              `yaml:"queue" min:"1" max:"1048576" doc:"Requests that may wait for a worker; more go on without stored features."`
@@ -39,6 +38,8 @@ type Redis struct {
 	ReadBuffer           strictyaml.Bytes `yaml:"read_buffer" min:"4KiB" max:"16MiB" doc:"Read buffer of one connection, in bytes."`
 	WriteBuffer          strictyaml.Bytes `yaml:"write_buffer" min:"4KiB" max:"16MiB" doc:"Write buffer of one connection, in bytes."`
 	MaxValueBytes        strictyaml.Bytes `yaml:"max_value_bytes" min:"64" max:"16MiB" doc:"Longest stored value in bytes; a longer one is invalid."`
+	// TLS is last: a section within a section ends its table in the documentation.
+	TLS TLS `yaml:"tls" doc:"Transport security of the connections to Redis and the sentinels."`
 }
 
 // TLS configures transport security.

@@ -23,9 +23,15 @@ func WriteMarkdown(w io.Writer) error {
 	b := bufio.NewWriter(w)
 	b.WriteString(markdownHead)
 	b.WriteString("\n## Main file\n")
+	head := false // whether the section's table has its head
 	walk(reflect.ValueOf(Default()).Elem(), "", func(s section) {
-		fmt.Fprintf(b, "\n### %s\n\n%s\n\n| Key | Type | Default | Environment | Meaning |\n|---|---|---|---|---|\n", s.path, s.doc)
+		fmt.Fprintf(b, "\n### %s\n\n%s\n", s.path, s.doc)
+		head = false
 	}, func(l leaf) {
+		if !head {
+			b.WriteString("\n| Key | Type | Default | Environment | Meaning |\n|---|---|---|---|---|\n")
+			head = true
+		}
 		doc := l.doc
 		if limits := l.limits(); limits != "" {
 			doc += " " + strings.ToUpper(limits[:1]) + limits[1:] + "."

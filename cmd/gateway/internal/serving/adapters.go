@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"strings"
 	"syscall"
 	"time"
 
@@ -33,22 +32,7 @@ func (j *job) Timing() (queued, run time.Duration, rows int) {
 }
 
 func (j *job) Score(until time.Time, prio handoff.Priority) error {
-	if hasNUL(j.In()) {
-		return router.ErrRow
-	}
 	return scoreError(j.inner().Score(until, prio))
-}
-
-// hasNUL finds strings that ONNX Runtime cannot take. They are refused here, as
-// the caller's fault: the runner would fail on them, and that would count
-// against the model.
-func hasNUL(row *models.Row) bool {
-	for i := range row.Strings {
-		if strings.IndexByte(row.StringAt(i), 0) >= 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // scoreError turns the batcher's errors into the router's.
