@@ -55,7 +55,9 @@ func TestAClosedModelGivesItsMemoryBack(t *testing.T) {
 	}
 	after, size := residentKiB(t), len(data)>>10
 	t.Logf("model of %d KiB; resident %d KiB, after 5 reloads %d KiB", size, before, after)
-	if after-before > 2*size {
+	// Without giving back it would be more than six times the model; the bound
+	// leaves room for what the allocators of C and Go keep for themselves.
+	if after-before > 4*size {
 		t.Errorf("a model of %d KiB left %d KiB behind", size, after-before)
 	}
 }
