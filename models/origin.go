@@ -1,5 +1,7 @@
 package models
 
+import "strings"
+
 // Origin says where a feature's value in a vector came from.
 type Origin uint8
 
@@ -33,6 +35,15 @@ var originNames = [NumOrigins]string{"unset", "request", "store", "copy", "defau
 
 // String is the name shown in ?explain=true and in metrics.
 func (o Origin) String() string { return originNames[o] }
+
+// Why is the reason for a default as a word of its own: missing, stale, invalid
+// or unavailable; empty for values that are none.
+func (o Origin) Why() string {
+	if !o.Defaulted() {
+		return ""
+	}
+	return strings.TrimPrefix(originNames[o], "default_")
+}
 
 // Defaulted says that a default stands for a value that the store should have had.
 func (o Origin) Defaulted() bool { return o >= OriginMissing }

@@ -108,9 +108,6 @@ func (l *LaneMetrics) observe(x *Exchange, err *Error) {
 	}
 }
 
-// NonFinite counts an answer that could not be given because of a NaN or an infinity.
-func (l *LaneMetrics) NonFinite() { l.nonfinite.Inc() }
-
 // ObserveCodec records what the codec spent on decoding and encoding.
 func (m *Metrics) ObserveCodec(x *Exchange) {
 	m.stages[StageDecode].Observe(x.Stages[StageDecode].Seconds())

@@ -137,6 +137,11 @@ func TestSwapUnderLoad(t *testing.T) {
 	eventually(t, "answers go on", func() bool { return answers.Load() > seen+100 })
 	close(stop)
 	running.Wait()
+	drained(t, old)
+}
+
+func drained(t *testing.T, old []*router.Snapshot) {
+	t.Helper()
 	for i, s := range old {
 		select {
 		case <-s.Drained():

@@ -154,8 +154,9 @@ func (g *gateway) logStart() {
 var errAbandoned = errors.New("shutdown abandoned work in progress")
 
 // drain ends the gateway with nothing accepted lost: not ready at once, serving
-// on for the lame-duck time while load balancers notice, then refusing new
-// requests, then ending what is in progress, then letting go of the models.
+// on for the lame-duck time while load balancers notice, then taking in the last
+// connections of the kernel's queue, then refusing new requests, then ending what
+// is in progress, then letting go of the models.
 func (g *gateway) drain() error {
 	g.stopping.Store(true)
 	g.log.Info("stopping: not ready, serving on", "lame_duck", g.config.Server.LameDuck.String())

@@ -29,7 +29,7 @@ type batchRun struct {
 
 // predictBatch answers POST /predict/batch. The JSON is read whole first; then
 // each instance goes its own way through the pipeline, and fails alone.
-func (h *Handler) predictBatch(ctx *fasthttp.RequestCtx, start time.Time) router.Code {
+func (h *Handler) predictBatch(ctx *fasthttp.RequestCtx, arrived time.Time) router.Code {
 	if refusal := h.pipeline.Refusing(); refusal != nil {
 		return h.refuse(ctx, nil, refusal)
 	}
@@ -42,7 +42,7 @@ func (h *Handler) predictBatch(ctx *fasthttp.RequestCtx, start time.Time) router
 		return h.refuse(ctx, run.decoded.RequestID, decodeError(err))
 	}
 	h.setBatchID(ctx, &run.decoded)
-	t, refusal := h.readHeaders(ctx, start)
+	t, refusal := h.readHeaders(ctx, arrived)
 	if refusal != nil {
 		return h.refuse(ctx, run.decoded.RequestID, refusal)
 	}
@@ -123,18 +123,12 @@ func (r *batchRun) encode(h *Handler, dst []byte, explain bool) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		from, refusal := len(dst), r.errors[i]
-		if refusal == nil {
-			var err error
-			if dst, err = appendPrediction(dst, x, explain); err != nil {
-				dst, refusal = dst[:from], nonFinite(x, err)
-			}
-		}
-		if refusal != nil {
+		if refusal := r.errors[i]; refusal != nil {
 			dst = jsonwire.AppendError(dst, refusal.Code.String(), refusal.Message, refusal.Field, r.instanceID(i))
 			h.metrics.instance(refusal.Code)
 			continue
 		}
+		dst = appendPrediction(dst, x, explain)
 		h.metrics.instance(router.OK)
 	}
 	return append(dst, "]}"...)

@@ -9,7 +9,13 @@
 // request's deadline is its own. It allocates a declared Content-Length at
 // once, so bodies times connections are bounded. Its built-in refusals are plain
 // text, so ErrorHandler answers in our vocabulary and closes the connection,
-// since what follows a malformed request must never be parsed out of its body.
+// since what follows a malformed request must never be parsed out of its body;
+// and the listener, not the server, keeps to the limit of connections. It takes
+// folded headers and names with blanks, which Serve refuses.
+//
+// It does not flush the answers of pipelined requests while another one is
+// buffered: an answer can wait for the slow request behind it. Who minds should
+// not pipeline.
 //
 // The bytes of a request die with its handler. Nothing in this package or
 // behind it keeps them: the handler waits for the answer, and whoever works on

@@ -103,7 +103,7 @@ func (h *Handler) Serve(ctx *fasthttp.RequestCtx) {
 	r, code := routeOther, router.BadRequest
 	if wellFormed(ctx.Request.Header.RawHeaders()) {
 		r = routeOf(ctx.Path())
-		code = h.answer(ctx, r, start)
+		code = h.answer(ctx, r, start, arrival(ctx.Conn(), start))
 	} else {
 		h.refuse(ctx, nil, errMalformed)
 		ctx.SetConnectionClose()
@@ -116,8 +116,9 @@ func (h *Handler) Serve(ctx *fasthttp.RequestCtx) {
 	h.access.sample(ctx, r, code, took)
 }
 
-// answer keeps a panic to the one request that caused it.
-func (h *Handler) answer(ctx *fasthttp.RequestCtx, r route, start time.Time) (code router.Code) {
+// answer keeps a panic to the one request that caused it. start is when the
+// handler began, arrived when the first byte of the request was read.
+func (h *Handler) answer(ctx *fasthttp.RequestCtx, r route, start, arrived time.Time) (code router.Code) {
 	defer func() {
 		if p := recover(); p != nil {
 			h.options.Log.Error("panic in a request", "route", routeNames[r], "panic", fmt.Sprint(p))
@@ -136,9 +137,9 @@ func (h *Handler) answer(ctx *fasthttp.RequestCtx, r route, start time.Time) (co
 				Message: "compressed bodies are not accepted; send the JSON as it is"})
 		}
 		if r == routeBatch {
-			return h.predictBatch(ctx, start)
+			return h.predictBatch(ctx, arrived)
 		}
-		return h.predict(ctx, start)
+		return h.predict(ctx, start, arrived)
 	case routeHealth:
 		return h.health(ctx)
 	}
@@ -147,7 +148,7 @@ func (h *Handler) answer(ctx *fasthttp.RequestCtx, r route, start time.Time) (co
 }
 
 // predict answers POST /predict.
-func (h *Handler) predict(ctx *fasthttp.RequestCtx, start time.Time) router.Code {
+func (h *Handler) predict(ctx *fasthttp.RequestCtx, start, arrived time.Time) router.Code {
 	x, refusal := h.pipeline.Begin()
 	if refusal != nil {
 		return h.refuse(ctx, nil, refusal)
@@ -161,7 +162,7 @@ func (h *Handler) predict(ctx *fasthttp.RequestCtx, start time.Time) router.Code
 		return h.refuse(ctx, x.Request.RequestID, decodeError(err))
 	}
 	h.setRequestID(ctx, &x.Request)
-	t, refusal := h.readHeaders(ctx, start)
+	t, refusal := h.readHeaders(ctx, arrived)
 	if refusal != nil {
 		return h.refuse(ctx, x.Request.RequestID, refusal)
 	}
@@ -171,12 +172,8 @@ func (h *Handler) predict(ctx *fasthttp.RequestCtx, start time.Time) router.Code
 		return h.refuse(ctx, x.Request.RequestID, refusal)
 	}
 	encoding := time.Now()
-	body, err := appendPrediction(x.Buffer[:0], x, h.explain(ctx))
-	if err != nil {
-		return h.refuse(ctx, x.Request.RequestID, nonFinite(x, err))
-	}
-	x.Buffer = body
-	h.setHeaders(ctx, x, body)
+	x.Buffer = appendPrediction(x.Buffer[:0], x, h.explain(ctx))
+	h.setHeaders(ctx, x, x.Buffer)
 	x.Stages[router.StageEncode] = time.Since(encoding)
 	h.codec.ObserveCodec(x)
 	return router.OK
@@ -209,8 +206,8 @@ func (t *terms) apply(x *router.Exchange) {
 }
 
 // readHeaders reads a request's terms. The time that it has begins with its
-// handler, when all of it has arrived.
-func (h *Handler) readHeaders(ctx *fasthttp.RequestCtx, start time.Time) (t terms, refusal *router.Error) {
+// first byte.
+func (h *Handler) readHeaders(ctx *fasthttp.RequestCtx, arrived time.Time) (t terms, refusal *router.Error) {
 	timeout := h.options.DefaultDeadline
 	if v := ctx.Request.Header.Peek("X-Request-Timeout-Ms"); len(v) > 0 {
 		ms, err := strconv.ParseUint(string(v), 10, 32)
@@ -220,7 +217,7 @@ func (h *Handler) readHeaders(ctx *fasthttp.RequestCtx, start time.Time) (t term
 		}
 		timeout = min(time.Duration(ms)*time.Millisecond, h.options.MaxDeadline)
 	}
-	t.until, t.hurried = start.Add(timeout), timeout < h.options.DefaultDeadline
+	t.until, t.hurried = arrived.Add(timeout), timeout < h.options.DefaultDeadline
 	if h.options.ForcedHeader != "" {
 		t.forced, t.forcedFrom = ctx.Request.Header.Peek(h.options.ForcedHeader), h.options.ForcedHeader
 	}
@@ -260,12 +257,4 @@ func decodeError(err error) *router.Error {
 		code = router.BadJSON
 	}
 	return &router.Error{Code: code, Field: e.Field, Message: e.Message}
-}
-
-// nonFinite is the answer when a model gave what JSON cannot carry. It is the
-// model's fault and must not look like a score.
-func nonFinite(x *router.Exchange, output error) *router.Error {
-	x.Lane.Metrics.NonFinite()
-	return &router.Error{Code: router.Internal,
-		Message: fmt.Sprintf("model %s version %d answered NaN or an infinity in output %q", x.Lane.Model, x.Lane.Version, output)}
 }

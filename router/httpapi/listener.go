@@ -53,7 +53,7 @@ func (l *boundedListener) Accept() (net.Conn, error) {
 		}
 		if l.open.Add(1) <= l.limit {
 			l.metrics.connections.Inc()
-			return &trafficConn{Conn: c, listener: l}, nil
+			return &trafficConn{Conn: c, listener: l, waiting: true}, nil
 		}
 		l.open.Add(-1)
 		l.refuse(c)
@@ -82,13 +82,38 @@ func (l *boundedListener) refuse(c net.Conn) {
 // wait waits for the answers of refuse, after the listener is closed.
 func (l *boundedListener) wait() { l.refused.Wait() }
 
-// trafficConn is a connection that counts.
+// trafficConn is a connection that counts, and knows when a request began to
+// arrive: its deadline starts there and not when the server got round to it.
 type trafficConn struct {
 	net.Conn
 	listener *boundedListener
-	closed   atomic.Bool
+	// waiting says that nothing of the next request has been read; firstByte is
+	// when the first of it was. Both belong to the connection's goroutine.
+	waiting   bool
+	firstByte time.Time
+	closed    atomic.Bool
 	// linger says that the client may still be sending what is not read.
 	linger atomic.Bool
+}
+
+// Read stamps the first byte of a request.
+func (c *trafficConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if c.waiting && n > 0 {
+		c.waiting, c.firstByte = false, time.Now()
+	}
+	return n, err
+}
+
+// arrival is when the request being handled began to arrive, and now where that
+// is not known: a request pipelined behind another was read together with it.
+func arrival(c net.Conn, now time.Time) time.Time {
+	t, ok := c.(*trafficConn)
+	if !ok || t.waiting {
+		return now
+	}
+	t.waiting = true
+	return t.firstByte
 }
 
 // Close closes the connection, once.

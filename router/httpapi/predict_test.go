@@ -1,8 +1,10 @@
 package httpapi_test
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"regexp"
 	"strings"
@@ -176,12 +178,12 @@ func TestDegradedShows(t *testing.T) {
 		}
 	})
 	got := p.post(t, "/predict", `{"user_id":"u"}`, "X-Hotpath-Variant: treatment")
-	if got.header.Get("X-Degraded") != "fallback_variant" || !strings.HasSuffix(got.body, `"degraded":["fallback_variant"]}`) {
+	if got.header.Get("X-Degraded") != "fallback_variant" || !strings.HasSuffix(got.body, `"degraded":["fallback_variant"],"defaulted":{"missing":2}}`) {
 		t.Errorf("one: %+v", got)
 	}
 	down = true
 	got = p.post(t, "/predict", `{"user_id":"u"}`, "X-Hotpath-Variant: treatment")
-	if got.header.Get("X-Degraded") != "features,fallback_variant" || !strings.HasSuffix(got.body, `"degraded":["features","fallback_variant"]}`) {
+	if got.header.Get("X-Degraded") != "features,fallback_variant" || !strings.HasSuffix(got.body, `"degraded":["features","fallback_variant"],"defaulted":{"missing":1,"unavailable":2}}`) {
 		t.Errorf("two: %+v", got)
 	}
 	down = false
@@ -367,4 +369,23 @@ func TestBatchesDoNotMix(t *testing.T) {
 		})
 	}
 	clients.Wait()
+}
+
+// The deadline begins with the first byte: a body that trickles in spends it.
+func TestDeadlineBeginsWithTheFirstByte(t *testing.T) {
+	p := start(t, nil)
+	body := `{"user_id":"u"}`
+	c := p.dial(t)
+	send := func(s string) {
+		if _, err := io.WriteString(c, s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send(fmt.Sprintf("POST /predict HTTP/1.1\r\nHost: x\r\nX-Request-Timeout-Ms: 20\r\nContent-Length: %d\r\n\r\n%s", len(body), body[:5]))
+	time.Sleep(40 * time.Millisecond) // longer than the request's deadline
+	send(body[5:])
+	line, err := bufio.NewReader(c).ReadString('\n')
+	if err != nil || !strings.Contains(line, "504") {
+		t.Errorf("%q %v, want 504: the deadline was over before the body was there", line, err)
+	}
 }

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"errors"
 	"strconv"
 	"time"
 
@@ -12,9 +11,9 @@ import (
 	"hotpath/router/httpapi/jsonwire"
 )
 
-// appendPrediction adds the JSON of a prediction. The error names the output
-// that holds a NaN or an infinity.
-func appendPrediction(dst []byte, x *router.Exchange, explain bool) ([]byte, error) {
+// appendPrediction adds the JSON of a prediction. The pipeline has made sure that
+// every output is finite, so that JSON can carry it.
+func appendPrediction(dst []byte, x *router.Exchange, explain bool) []byte {
 	lane := x.Lane
 	dst = jsonwire.AppendBytes(append(dst, `{"request_id":`...), x.Request.RequestID)
 	dst = jsonwire.AppendString(append(dst, `,"model":`...), lane.Model)
@@ -24,40 +23,31 @@ func appendPrediction(dst []byte, x *router.Exchange, explain bool) ([]byte, err
 		dst = jsonwire.AppendString(append(dst, `,"variant":`...), x.Variant.Name())
 	}
 	dst = jsonwire.AppendString(append(dst, `,"reason":`...), x.Assignment.Reason.String())
-	var err error
-	if dst, err = appendOutputs(append(dst, `,"outputs":{`...), lane, x.Out()); err != nil {
-		return dst, err
-	}
-	dst = append(dst, '}')
+	dst = append(appendOutputs(append(dst, `,"outputs":{`...), lane, x.Out()), '}')
 	if lane.Prediction.Port >= 0 {
 		dst = append(dst, `,"prediction":`...)
-		var ok bool
-		if dst, ok = jsonwire.AppendElement(dst, lane.Out, lane.Prediction.Port, lane.Prediction.Element, x.Out()); !ok {
-			return dst, errors.New(lane.Out.Ports[lane.Prediction.Port].Name)
-		}
+		dst, _ = jsonwire.AppendElement(dst, lane.Out, lane.Prediction.Port, lane.Prediction.Element, x.Out())
 	}
 	if x.Degraded != 0 {
 		dst = append(dst, `,"degraded":[`...)
 		dst = append(appendDegraded(dst, x.Degraded, `"`), ']')
 	}
+	dst = appendDefaulted(dst, x)
 	if explain {
 		dst = appendExplain(dst, x)
 	}
-	return append(dst, '}'), nil
+	return append(dst, '}')
 }
 
-func appendOutputs(dst []byte, lane *router.Lane, out *models.Row) ([]byte, error) {
+func appendOutputs(dst []byte, lane *router.Lane, out *models.Row) []byte {
 	for i := range lane.Out.Ports {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
 		dst = append(jsonwire.AppendString(dst, lane.Out.Ports[i].Name), ':')
-		var ok bool
-		if dst, ok = jsonwire.AppendTensor(dst, lane.Out, i, out); !ok {
-			return dst, errors.New(lane.Out.Ports[i].Name)
-		}
+		dst, _ = jsonwire.AppendTensor(dst, lane.Out, i, out)
 	}
-	return dst, nil
+	return dst
 }
 
 // appendDegraded adds the names of the fallbacks with commas between them.
@@ -70,6 +60,39 @@ func appendDegraded(dst []byte, d router.Degraded, quote string) []byte {
 		dst = append(append(append(dst, quote...), name...), quote...)
 	})
 	return dst
+}
+
+// appendDefaulted says how many features were scored with their default though
+// the store should have had them, and why. Nothing is added when none was.
+func appendDefaulted(dst []byte, x *router.Exchange) []byte {
+	if x.In() == nil {
+		return dst // a static answer: nothing was scored
+	}
+	var counts [models.NumOrigins]int
+	any := false
+	for _, o := range x.Origins {
+		if o.Defaulted() {
+			counts[o]++
+			any = true
+		}
+	}
+	if !any {
+		return dst
+	}
+	dst = append(dst, `,"defaulted":{`...)
+	first := true
+	for o, n := range counts {
+		if n == 0 {
+			continue
+		}
+		if !first {
+			dst = append(dst, ',')
+		}
+		first = false
+		dst = append(jsonwire.AppendString(dst, models.Origin(o).Why()), ':')
+		dst = strconv.AppendInt(dst, int64(n), 10)
+	}
+	return append(dst, '}')
 }
 
 // appendExplain adds the decision in full: bucket, assigned variant, the vector

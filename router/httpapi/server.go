@@ -143,18 +143,19 @@ func (h *Handler) refuseBroken(ctx *fasthttp.RequestCtx, err error) {
 // another way: a header folded over two lines, and a name with a blank in it.
 func wellFormed(headers []byte) bool {
 	for len(headers) > 0 {
-		end := bytes.IndexByte(headers, '\n')
-		if end < 0 {
-			end = len(headers) - 1
-		}
-		line := headers[:end]
-		headers = headers[end+1:]
-		if len(line) < 2 {
-			continue // the end
-		}
-		if name := line[:max(bytes.IndexByte(line, ':'), 0)]; line[0] == ' ' || line[0] == '\t' || bytes.IndexByte(name, ' ') >= 0 {
+		if headers[0] == '\t' {
 			return false
 		}
+		for i := 0; i < len(headers) && headers[i] != ':' && headers[i] != '\n'; i++ {
+			if headers[i] == ' ' {
+				return false
+			}
+		}
+		end := bytes.IndexByte(headers, '\n')
+		if end < 0 {
+			return true
+		}
+		headers = headers[end+1:]
 	}
 	return true
 }

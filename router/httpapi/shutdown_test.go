@@ -50,6 +50,17 @@ func TestLameDuckSaysClose(t *testing.T) {
 	}
 }
 
+// refusedLate sends a request to a server that drains.
+func refusedLate(t *testing.T, p *port) {
+	t.Helper()
+	c := p.dial(t)
+	send(t, c, "POST /predict HTTP/1.1\r\nHost: h\r\nContent-Length: 15\r\n\r\n"+`{"user_id":"u"}`)
+	all, closed := replies(t, c, 5*time.Second)
+	if len(all) != 1 || !closed || all[0].code(t) != "draining" || !all[0].last || all[0].header.Get("Retry-After") == "" {
+		t.Errorf("while draining: %+v, closed %v", all, closed)
+	}
+}
+
 // TestShutdownAnswersWhatWasAccepted: requests in progress get their answers,
 // new ones are told to go elsewhere, and nobody sees a reset.
 func TestShutdownAnswersWhatWasAccepted(t *testing.T) {
@@ -83,13 +94,8 @@ func TestShutdownAnswersWhatWasAccepted(t *testing.T) {
 	for range 10 {
 		<-entered
 	}
-	late := p.dial(t) // open before the listener closes
 	p.Pipeline.Drain()
-	send(t, late, "POST /predict HTTP/1.1\r\nHost: h\r\nContent-Length: 15\r\n\r\n"+`{"user_id":"u"}`)
-	all, closed := replies(t, late, 5*time.Second)
-	if len(all) != 1 || !closed || all[0].code(t) != "draining" || !all[0].last || all[0].header.Get("Retry-After") == "" {
-		t.Errorf("while draining: %+v, closed %v", all, closed)
-	}
+	refusedLate(t, p)
 	down := make(chan struct{})
 	go func() {
 		shutdown(t, p)

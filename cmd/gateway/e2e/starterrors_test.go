@@ -9,15 +9,22 @@ import (
 	"time"
 )
 
-// TestErrorsAtStart is rows 47 and 48: exit 2 within a second and a clear line
-// that names what is wrong and where.
-func TestErrorsAtStart(t *testing.T) {
+// startError is a way to start a gateway wrongly.
+type startError struct {
+	name  string
+	env   string // an environment variable beside the usual ones
+	args  []string
+	wants []string // all of them in the message
+}
+
+// startErrors makes the cases, with their files in dir.
+func startErrors(t *testing.T, dir string) []startError {
+	t.Helper()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taken.Close()
-	dir := demoFiles(t, "")
+	t.Cleanup(func() { taken.Close() })
 	file := func(name, text string) string {
 		path := filepath.Join(dir, name)
 		write(t, path, text)
@@ -32,12 +39,7 @@ func TestErrorsAtStart(t *testing.T) {
 	base := func(args ...string) []string {
 		return append(append([]string{"serve", "--listen", free, "--admin", free}, demoArgs(dir, "127.0.0.1:1")...), args...)
 	}
-	cases := []struct {
-		name  string
-		env   string // an environment variable beside the usual ones
-		args  []string
-		wants []string // all of them in the message
-	}{
+	return []startError{
 		{"traffic port in use", "", base("--listen", taken.Addr().String()), []string{"server.listen", taken.Addr().String(), "in use"}},
 		{"admin port in use", "", base("--admin", taken.Addr().String()), []string{"server.admin_listen", taken.Addr().String(), "in use"}},
 		{"unknown flag", "", base("--bogus"), []string{"--bogus"}},
@@ -54,7 +56,13 @@ func TestErrorsAtStart(t *testing.T) {
 		{"broken experiments", "", base("--set", "experiments.file="+experiments), []string{experiments + ":3:", "modle"}},
 		{"broken feature schema", "", base("--set", "features.schema="+schema), []string{schema + ":4:", "flot"}},
 	}
-	for _, c := range cases {
+}
+
+// TestErrorsAtStart is rows 47 and 48: exit 2 within a second and a clear line
+// that names what is wrong and where.
+func TestErrorsAtStart(t *testing.T) {
+	dir := demoFiles(t, "")
+	for _, c := range startErrors(t, dir) {
 		t.Run(c.name, func(t *testing.T) {
 			env := childEnvironment(dir)
 			if c.env != "" {
