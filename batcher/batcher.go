@@ -19,7 +19,8 @@ var (
 	ErrOverloaded = errors.New("model overloaded")
 	// ErrExpired: the deadline passed while the row was queued.
 	ErrExpired = errors.New("deadline passed in the queue")
-	// ErrUnfinished: the deadline passed while the row's run was in progress.
+	// ErrUnfinished: the deadline passed while the row's run was in progress, which
+	// had taken more of the row's time than the queue.
 	ErrUnfinished = errors.New("deadline passed during the run")
 	// ErrStuck: every runner is inside a run that outlived its time limit.
 	ErrStuck = errors.New("every runner of the model is stuck")
@@ -116,7 +117,7 @@ func New(o Options, in, out *models.Layout, runners []Runner) (*Batcher, error) 
 func (b *Batcher) Acquire() *Job {
 	j := b.pool.Get().(*Job)
 	j.ticket.Hold()
-	j.taken.Store(false)
+	j.takenAt.Store(0)
 	return j
 }
 

@@ -108,7 +108,7 @@ func TestRowsThatWereSkippedDoNotBlameTheOthers(t *testing.T) {
 		s.send(0, 10*time.Second, handoff.Normal)
 		short := s.send(1, 15*ms, handoff.Normal)
 		others := []<-chan outcome{s.send(2, time.Second, handoff.Normal), s.send(3, time.Second, handoff.Normal)}
-		s.want(short, ErrUnfinished, 15*ms)
+		s.want(short, ErrExpired, 15*ms)
 		for _, ch := range others {
 			if got := <-ch; !errors.Is(got.err, ErrRun) {
 				t.Errorf("%v, want %v", got.err, ErrRun)

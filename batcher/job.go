@@ -15,8 +15,9 @@ type Job struct {
 	ticket  handoff.Ticket
 	owner   *Batcher
 
-	// taken says that a worker has begun with the row.
-	taken atomic.Bool
+	// takenAt is when a worker began with the row, in ns since the batcher's
+	// birth; 0: none has.
+	takenAt atomic.Int64
 
 	// Written by the worker before the outcome is published.
 	startedAt time.Time
@@ -63,8 +64,19 @@ func (j *Job) Score(until time.Time, prio handoff.Priority) error {
 		return b.translate(err)
 	}
 	err := j.ticket.Wait()
-	if err == handoff.ErrDeadline && j.taken.Load() {
+	if err == handoff.ErrDeadline && j.spentInRun() {
 		return ErrUnfinished
 	}
 	return b.translate(err)
+}
+
+// spentInRun says whether a row whose time is over has spent more of it in a run
+// than in the queue: only then was the run too slow for it.
+func (j *Job) spentInRun() bool {
+	taken := j.takenAt.Load()
+	if taken == 0 {
+		return false
+	}
+	queued := time.Duration(taken) - j.ticket.QueuedAt().Sub(j.owner.born)
+	return time.Since(j.owner.born)-time.Duration(taken) >= queued
 }

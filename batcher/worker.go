@@ -62,8 +62,9 @@ func (w *worker) loop() {
 
 // score runs one batch and finishes every job in it.
 func (w *worker) score(items []*Job) {
+	taken := int64(time.Since(w.b.born)) + 1
 	for i, j := range items {
-		j.taken.Store(true)
+		j.takenAt.Store(taken)
 		w.in.SetRow(i, &j.in)
 	}
 	start := time.Now()

@@ -163,6 +163,26 @@ func (m *Metrics) arm(key armKey) *ArmMetrics {
 	return got.(*ArmMetrics)
 }
 
+// keepArms drops the series of the variants that a plan no longer has, so that
+// their number follows the experiments file and not its history. Requests that
+// are still on an older snapshot go on counting into nowhere.
+func (m *Metrics) keepArms(plan *abtest.Plan) {
+	m.arms.Range(func(k, _ any) bool {
+		key := k.(armKey)
+		if e := plan.Experiment(key.experiment); e != nil {
+			if v := e.Variant(key.variant); v != nil && v.Shadow() == key.shadow {
+				return true
+			}
+		}
+		m.arms.Delete(key)
+		labels := prometheus.Labels{"experiment": key.experiment, "variant": key.variant}
+		m.assignments.DeletePartialMatch(labels)
+		m.shadowRuns.DeletePartialMatch(labels)
+		m.shadowDiff.DeletePartialMatch(labels)
+		return true
+	})
+}
+
 func (a *ArmMetrics) assigned(r abtest.Reason)    { a.byReason[r].Inc() }
 func (a *ArmMetrics) shadow(r shadowResult)       { a.shadows[r].Inc() }
 func (a *ArmMetrics) difference(absolute float64) { a.diff.Observe(absolute) }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"hotpath/abtest"
 	"hotpath/router"
 )
 
@@ -91,5 +92,20 @@ func TestCodesAreDistinct(t *testing.T) {
 	e := &router.Error{Code: router.BadFeatures, Field: "features.a", Message: "is bad"}
 	if e.Error() != "bad_features: features.a: is bad" {
 		t.Errorf("an error reads %q", e)
+	}
+}
+
+// Experiments come and go over reloads; their series must not stay for ever.
+func TestSeriesOfAnExperimentThatIsGoneAreDropped(t *testing.T) {
+	r := rig(t)
+	v1, v2 := r.Version("risk", 1), r.Version("risk", 2)
+	r.Serve(config(split("risk", 100, 0)), v1, v2)
+	predict(t, r.Pipeline, ask{user: "u"})
+	if got := metric(t, r, "hotpath_assignments_total"); got != 1 {
+		t.Fatalf("%v assignments, want 1", got)
+	}
+	r.Serve(abtest.Config{}, v1, v2)
+	if got := metric(t, r, "hotpath_assignments_total"); got != 0 {
+		t.Errorf("%v assignments after the experiment is gone, want none", got)
 	}
 }

@@ -238,6 +238,7 @@ func (p *Pipeline) acquire() *Snapshot {
 // freed by the last request that uses it; its Drained tells when.
 func (p *Pipeline) Swap(next *Snapshot) (prev *Snapshot) {
 	prev = p.snapshot.Swap(next)
+	p.metrics.keepArms(next.plan)
 	if prev != nil {
 		prev.release()
 	}
