@@ -29,7 +29,7 @@ func FindLibrary(configured string) (string, error) {
 			continue
 		}
 		if err := checkFile(asked.path); err != nil {
-			return "", fmt.Errorf("%w: %s = %q: %v", ErrNoLibrary, asked.from, asked.path, err)
+			return "", fmt.Errorf("%w: %s = %q: %v (leave it unset to use what `make onnxruntime` fetches)", ErrNoLibrary, asked.from, asked.path, err)
 		}
 		return asked.path, nil
 	}

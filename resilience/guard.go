@@ -156,6 +156,19 @@ func (g *Guard) Enter() (Pass, error) {
 	return Pass{done, g}, nil
 }
 
+// Failures reports n failures that no caller reports, such as those of the rows
+// of a run that had to be stopped after their callers had left. It stops when the
+// breaker is open.
+func (g *Guard) Failures(n int) {
+	for range n {
+		pass, err := g.Enter()
+		if err != nil {
+			return
+		}
+		pass.Leave(Failure)
+	}
+}
+
 // Leave reports how the call went, at the latest when its caller gives up.
 func (p Pass) Leave(o Outcome) {
 	p.guard.retries.ReleaseExecution()

@@ -303,3 +303,17 @@ func TestValidateNamesEveryOptionThatIsOutOfRange(t *testing.T) {
 		t.Errorf("good options: %v", err)
 	}
 }
+
+func TestFailuresOpenTheBreakerAndStopThere(t *testing.T) {
+	o := testOptions()
+	o.ConsecutiveFailures, o.MinResults = 3, 100
+	g := newGuard(t, o)
+	g.Failures(2)
+	if g.Open() {
+		t.Fatal("open after 2 failures, want 3")
+	}
+	g.Failures(10)
+	if s := g.State(); !g.Open() || s.Trips != 1 {
+		t.Errorf("%+v, want open after one trip", s)
+	}
+}

@@ -63,10 +63,7 @@ const stuckDeadline = 100 * time.Millisecond
 func startWithStuck(t *testing.T, model string) (*gateway, *running) {
 	t.Helper()
 	dir := fixtures(t, "echo")
-	// A run of one row is one result, and there are at most four of these runs a
-	// second: fewer than the default breaker needs to see in its window.
-	args := append(fixtureArgs(dir), "--set", "features.budget=20ms", "--set", "deadline.default="+stuckDeadline.String(),
-		"--set", "resilience.model.consecutive_failures=3", "--set", "resilience.model.window=2s")
+	args := append(fixtureArgs(dir), "--set", "features.budget=20ms", "--set", "deadline.default="+stuckDeadline.String())
 	g := startGateway(t, dir, args...)
 	quiet := load{addr: g.traffic, rate: 200, conns: 16, body: echoBody, header: []string{"X-Request-Timeout-Ms: 5000"}}.begin(t)
 	write(t, filepath.Join(dir, "repository", model, "config.yaml"), "max_batch_size: 1\nrun_timeout: 250ms\n")

@@ -68,7 +68,7 @@ type Resilience struct {
 type Guard struct {
 	FailureRatio        float64       `yaml:"failure_ratio" min:"0.01" max:"1" doc:"Share of failures in the window, above 0 up to 1, that opens the breaker."`
 	MinResults          int           `yaml:"min_results" min:"1" max:"1000000" doc:"Results in the window below which failure_ratio does not open the breaker."`
-	ConsecutiveFailures int           `yaml:"consecutive_failures" min:"0" max:"1000000" doc:"Failures in a row that open the breaker whatever the window says; 0: never."`
+	ConsecutiveFailures int           `yaml:"consecutive_failures" min:"0" max:"1000000" doc:"Failures in a row that open the breaker whatever the window says, counted in full batches for a model; 0: never."`
 	Window              time.Duration `yaml:"window" min:"100ms" max:"10m" doc:"Time over which failures are counted, as a duration."`
 	OpenFor             time.Duration `yaml:"open_for" min:"10ms" max:"10m" doc:"How long an open breaker refuses before it tries again, as a duration."`
 	Probes              int           `yaml:"probes" min:"1" max:"1000" doc:"Successes in a row that close the breaker again."`

@@ -51,7 +51,7 @@ func defaultResilience() Resilience {
 			Probes: 3, MaxConcurrent: 1024, RetryRatio: 0.1,
 		},
 		Model: Guard{
-			FailureRatio: 0.5, MinResults: 10, Window: time.Second, OpenFor: time.Second,
+			FailureRatio: 0.5, MinResults: 10, ConsecutiveFailures: 3, Window: 5 * time.Second, OpenFor: time.Second,
 			Probes: 3, MaxConcurrent: 1024, RetryRatio: 0.1,
 		},
 		Shadow: ShadowGuard{Workers: 2, Queue: 256, MaxConcurrent: 64, Timeout: 500 * time.Millisecond},

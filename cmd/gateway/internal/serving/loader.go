@@ -190,7 +190,11 @@ func (l *Loader) lane(c *repository.Candidate, session *inference.Session, v *fe
 	name := fmt.Sprintf("model:%s/%d", c.Model, c.Version)
 	options := l.ModelGuard
 	// The bulkhead lets a full queue and full batches through, and no more.
-	options.MaxConcurrent = uint(c.Config.QueueLimit() + len(runners)*runners[0].MaxRows())
+	inRuns := len(runners) * runners[0].MaxRows()
+	options.MaxConcurrent = uint(c.Config.QueueLimit() + inRuns)
+	// The breaker hears of rows. Counted in full batches, one stall, which fails
+	// the rows of one run each, is one failure, whatever the batch size.
+	options.ConsecutiveFailures *= uint32(inRuns)
 	guard, err := resilience.New(name, options)
 	if err != nil {
 		return nil, err
@@ -203,7 +207,15 @@ func (l *Loader) lane(c *repository.Candidate, session *inference.Session, v *fe
 	}
 	b, err := batcher.New(batcher.Options{
 		QueueRows: c.Config.QueueLimit(), MaxQueueDelay: c.Config.MaxQueueDelay, RunTimeout: c.Config.RunTimeout,
-		Permits: guard.Permits(), Retries: guard.Retries(), Observe: metrics.observe,
+		Permits: guard.Permits(), Retries: guard.Retries(),
+		Observe: func(rows int, run time.Duration, err error) {
+			metrics.observe(rows, run, err)
+			if errors.Is(err, batcher.ErrTimeout) {
+				// The callers of its rows have left, most of them from the queue: the
+				// run that had to be stopped is the evidence, and counts as full.
+				guard.Failures(runners[0].MaxRows())
+			}
+		},
 	}, in, out, owned)
 	if err != nil {
 		l.Metrics.forget(c.Model, c.Version, l.RouterMetrics)
