@@ -61,6 +61,9 @@ type Options struct {
 	Permits handoff.Permits
 	// Retries is the budget for running the rows of a failed batch singly; nil: unbounded.
 	Retries handoff.Permits
+	// Stopped, if set, is told how many rows of a run that had to be stopped were
+	// left by callers who put it down to the queue (ErrExpired). It must not block.
+	Stopped func(rows int)
 	// Observe, if set, is told of every finished run by its worker. It must not block.
 	Observe func(rows int, run time.Duration, err error)
 }

@@ -64,19 +64,19 @@ func (j *Job) Score(until time.Time, prio handoff.Priority) error {
 		return b.translate(err)
 	}
 	err := j.ticket.Wait()
-	if err == handoff.ErrDeadline && j.spentInRun() {
+	if err == handoff.ErrDeadline && j.spentInRun(time.Now()) {
 		return ErrUnfinished
 	}
 	return b.translate(err)
 }
 
-// spentInRun says whether a row whose time is over has spent more of it in a run
-// than in the queue: only then was the run too slow for it.
-func (j *Job) spentInRun() bool {
+// spentInRun says whether a row whose time was over at end had spent more of it in
+// a run than in the queue: only then was the run too slow for it.
+func (j *Job) spentInRun(end time.Time) bool {
 	taken := j.takenAt.Load()
 	if taken == 0 {
 		return false
 	}
 	queued := time.Duration(taken) - j.ticket.QueuedAt().Sub(j.owner.born)
-	return time.Since(j.owner.born)-time.Duration(taken) >= queued
+	return end.Sub(j.owner.born)-time.Duration(taken) >= queued
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hotpath/models"
+	"hotpath/resilience/handoff"
 )
 
 // worker owns one runner and its goroutine.
@@ -77,6 +78,7 @@ func (w *worker) score(items []*Job) {
 			w.deliver(i, j, start, elapsed, len(items))
 		}
 	case err == ErrTimeout:
+		w.reportStopped(items)
 		for _, j := range items {
 			w.b.queue.Finish(j, err)
 		}
@@ -85,6 +87,21 @@ func (w *worker) score(items []*Job) {
 	default:
 		w.scoreSingly(items, err)
 	}
+}
+
+// reportStopped tells of the rows of a stopped run that nobody else will: their
+// callers left, and put it down to the queue. Shadows have a guard of their own.
+func (w *worker) reportStopped(items []*Job) {
+	if w.b.options.Stopped == nil {
+		return
+	}
+	n := 0
+	for _, j := range items {
+		if j.ticket.Priority() == handoff.Normal && j.ticket.Abandoned() && !j.spentInRun(j.ticket.Until()) {
+			n++
+		}
+	}
+	w.b.options.Stopped(n)
 }
 
 // remember keeps the first row that was scored as proof that the model works.

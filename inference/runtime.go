@@ -12,6 +12,7 @@ import (
 // Runtime is the process's ONNX Runtime environment.
 type Runtime struct {
 	library string
+	version string // kept, since the library's own text goes with it on Close
 	closed  sync.Once
 }
 
@@ -65,11 +66,11 @@ func open(o Options) (*Runtime, error) {
 			return nil, errors.Join(fmt.Errorf("switching telemetry off: %w", err), ort.DestroyEnvironment())
 		}
 	}
-	return &Runtime{library: path}, nil
+	return &Runtime{library: path, version: ort.GetVersion()}, nil
 }
 
 // Version is the library's own version, such as 1.30.0.
-func (r *Runtime) Version() string { return ort.GetVersion() }
+func (r *Runtime) Version() string { return r.version }
 
 // Library is the path that was loaded.
 func (r *Runtime) Library() string { return r.library }

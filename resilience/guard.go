@@ -161,11 +161,11 @@ func (g *Guard) Enter() (Pass, error) {
 // breaker is open.
 func (g *Guard) Failures(n int) {
 	for range n {
-		pass, err := g.Enter()
+		done, err := g.breaker.Allow()
 		if err != nil {
 			return
 		}
-		pass.Leave(Failure)
+		done(errFailure)
 	}
 }
 

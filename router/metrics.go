@@ -176,9 +176,13 @@ func (m *Metrics) keepArms(plan *abtest.Plan) {
 		}
 		m.arms.Delete(key)
 		labels := prometheus.Labels{"experiment": key.experiment, "variant": key.variant}
-		m.assignments.DeletePartialMatch(labels)
-		m.shadowRuns.DeletePartialMatch(labels)
-		m.shadowDiff.DeletePartialMatch(labels)
+		// Only the series of its role: a shadow that was promoted has others now.
+		if key.shadow {
+			m.shadowRuns.DeletePartialMatch(labels)
+			m.shadowDiff.DeletePartialMatch(labels)
+		} else {
+			m.assignments.DeletePartialMatch(labels)
+		}
 		return true
 	})
 }

@@ -109,3 +109,18 @@ func TestSeriesOfAnExperimentThatIsGoneAreDropped(t *testing.T) {
 		t.Errorf("%v assignments after the experiment is gone, want none", got)
 	}
 }
+
+// A shadow that is promoted has other series: dropping the old ones must not take
+// the new ones along.
+func TestSeriesOfAPromotedShadowAreCounted(t *testing.T) {
+	r := rig(t)
+	v1, v2 := r.Version("risk", 1), r.Version("risk", 2)
+	before, after := split("risk", 100, 0), split("risk", 0, 100)
+	before.Variants[1] = abtest.VariantConfig{Name: "treatment", Shadow: true, Version: 2}
+	r.Serve(config(before), v1, v2)
+	r.Serve(config(after), v1, v2)
+	predict(t, r.Pipeline, ask{user: "u"})
+	if got := metric(t, r, "hotpath_assignments_total", "variant", "treatment"); got != 1 {
+		t.Errorf("%v assignments to the promoted shadow, want 1", got)
+	}
+}

@@ -92,31 +92,38 @@ func NewSnapshot(o SnapshotOptions) (*Snapshot, error) {
 	return s, nil
 }
 
+// resolveArms makes nothing before it is known that all resolve: a refused plan
+// must leave no series and no guards behind. A disabled experiment has no arms.
 func (s *Snapshot) resolveArms(o SnapshotOptions) error {
 	var missing abtest.Problems
 	for i, e := range s.plan.Experiments() {
-		arms := make([]*arm, len(e.Variants()))
 		for j, v := range e.Variants() {
-			lane := s.lane(v.Model(), v.Version())
-			if lane == nil && e.Enabled() {
+			if e.Enabled() && s.lane(v.Model(), v.Version()) == nil {
 				missing = append(missing, abtest.Problem{
 					Path:    fmt.Sprintf("experiments[%d].variants[%d].version", i, j),
 					Message: fmt.Sprintf("variant %q of experiment %q: %s", v.Name(), e.Name(), s.describeMissing(v))})
-				continue
-			}
-			arms[j] = &arm{lane: lane, metrics: o.Metrics.arm(armKey{e.Name(), v.Name(), v.Shadow()})}
-			if v.Shadow() {
-				guard, err := o.ShadowGuard(e.Name(), v.Name())
-				if err != nil {
-					return err
-				}
-				arms[j].guard = guard
 			}
 		}
-		s.arms = append(s.arms, arms)
 	}
 	if len(missing) > 0 {
 		return missing
+	}
+	for _, e := range s.plan.Experiments() {
+		arms := make([]*arm, len(e.Variants()))
+		for j, v := range e.Variants() {
+			if !e.Enabled() {
+				continue
+			}
+			arms[j] = &arm{lane: s.lane(v.Model(), v.Version()), metrics: o.Metrics.arm(armKey{e.Name(), v.Name(), v.Shadow()})}
+			if !v.Shadow() {
+				continue
+			}
+			var err error
+			if arms[j].guard, err = o.ShadowGuard(e.Name(), v.Name()); err != nil {
+				return err
+			}
+		}
+		s.arms = append(s.arms, arms)
 	}
 	return nil
 }

@@ -89,9 +89,17 @@ func (g *gateway) openPipeline(context.Context, openOptions) error {
 	}, metrics); err != nil {
 		return err
 	}
+	g.onUndo(func() {
+		if g.loader != nil {
+			_ = g.loader.Wait(context.Background())
+		}
+	})
 	g.onUndo(g.pipeline.Close)
 	shadow := guardOptions(c.Resilience.Model)
 	shadow.MaxConcurrent = uint(c.Resilience.Shadow.MaxConcurrent)
+	// A shadow's rows come from the batches of several versions: a count of full
+	// batches means nothing for them, and the ratio decides alone.
+	shadow.ConsecutiveFailures = 0
 	if g.world, err = serving.NewWorld(g.pipeline, metrics, serving.WorldOptions{DefaultModel: c.Models.Default, ShadowGuard: shadow, Log: g.log.Logger}); err != nil {
 		return err
 	}

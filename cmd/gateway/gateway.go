@@ -178,6 +178,10 @@ func (g *gateway) drain() error {
 	if err := g.loader.Wait(ctx); err != nil {
 		lost = append(lost, err)
 	}
+	if err := g.admin.Shutdown(ctx); err != nil {
+		// A profile or a scrape that is still being read is nobody's prediction.
+		g.admin.Close()
+	}
 	g.store.Close()
 	if g.embedded != nil {
 		g.embedded.Close()
@@ -186,10 +190,6 @@ func (g *gateway) drain() error {
 		if err := g.runtime.Close(); err != nil {
 			lost = append(lost, err)
 		}
-	}
-	if err := g.admin.Shutdown(ctx); err != nil {
-		// A profile or a scrape that is still being read is nobody's prediction.
-		g.admin.Close()
 	}
 	err := errors.Join(lost...)
 	if err != nil {

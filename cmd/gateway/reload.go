@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -30,16 +31,23 @@ type experiments struct {
 	log        *slog.Logger
 	reloads    *prometheus.CounterVec
 
-	mu struct {
-		sync.Mutex
-		data   []byte // of the file as it was tried last
-		digest [sha256.Size]byte
-		// err is why that file could not be read or is not valid. Whether a valid
-		// one serves is the world's to say: it can begin to later, when the models
-		// that it names arrive.
-		err error
-		at  time.Time
-	}
+	// reloading makes reloads follow one another; digest, of the file as it was
+	// tried last, belongs to the one in progress.
+	reloading sync.Mutex
+	digest    [sha256.Size]byte
+	// tried is for those who look: they must not wait for a reload, which may be
+	// loading a model.
+	tried atomic.Pointer[attempt]
+}
+
+// attempt is one reading of the file.
+type attempt struct {
+	data []byte
+	at   time.Time
+	// err is why the file could not be read or is not valid. Whether a valid one
+	// serves is the world's to say: it can begin to later, when the models that it
+	// names arrive.
+	err error
 }
 
 // loadTimeout bounds the loading of versions that a new file names.
@@ -52,6 +60,7 @@ func newExperiments(o config.Experiments, w *serving.World, log *slog.Logger, re
 		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hotpath_experiments_reloads_total",
 			Help: "Times the experiments file was read, by result."}, []string{"result"}),
 	}
+	e.tried.Store(&attempt{})
 	// Both results exist from the start, so that the first refusal is an increase.
 	e.reloads.WithLabelValues(reloadOK)
 	e.reloads.WithLabelValues(reloadRefused)
@@ -78,7 +87,8 @@ func newExperiments(o config.Experiments, w *serving.World, log *slog.Logger, re
 	if err != nil {
 		return nil, err
 	}
-	e.mu.data, e.mu.digest, e.mu.at = data, sha256.Sum256(data), time.Now()
+	e.digest = sha256.Sum256(data)
+	e.tried.Store(&attempt{data: data, at: time.Now()})
 	return e, w.SetPlan(plan)
 }
 
@@ -140,34 +150,35 @@ func (e *experiments) reload(ctx context.Context, force bool) error {
 	if e.options.File == "" {
 		return errors.New("no experiments file is configured (experiments.file)")
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	e.reloading.Lock()
+	defer e.reloading.Unlock()
 	data, err := os.ReadFile(e.options.File)
 	digest := sha256.Sum256(data)
 	if err != nil {
 		// Marks the failure itself as seen, so that it is reported once.
 		digest = sha256.Sum256([]byte(err.Error()))
 	}
-	if !force && digest == e.mu.digest {
-		return e.mu.err
+	if !force && digest == e.digest {
+		return e.tried.Load().err
 	}
-	e.mu.data, e.mu.digest, e.mu.at, e.mu.err = data, digest, time.Now(), err
+	e.digest = digest
+	var plan *abtest.Plan
 	if err == nil {
-		err = e.applyLocked(ctx, data)
+		plan, err = compileExperiments(e.options.File, data)
+	}
+	e.tried.Store(&attempt{data: data, at: time.Now(), err: err})
+	if err == nil {
+		err = e.apply(ctx, data, plan)
+	} else {
+		e.world.KeepPlan()
 	}
 	e.report(err)
 	return err
 }
 
-// applyLocked compiles the file, loads the model versions that it names and that
-// are not loaded, and makes it serve.
-func (e *experiments) applyLocked(ctx context.Context, data []byte) error {
-	plan, err := compileExperiments(e.options.File, data)
-	if err != nil {
-		e.mu.err = err
-		e.world.KeepPlan()
-		return err
-	}
+// apply makes a plan serve, after loading the model versions that it names and
+// that are not loaded.
+func (e *experiments) apply(ctx context.Context, data []byte, plan *abtest.Plan) error {
 	if err := e.world.SetPlan(plan); err == nil {
 		return nil
 	}
@@ -197,10 +208,9 @@ func (e *experiments) report(err error) {
 
 // last says when the file was tried last, and why it does not serve; nil when it does.
 func (e *experiments) last() (at time.Time, err error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.mu.err != nil {
-		return e.mu.at, e.mu.err
+	tried := e.tried.Load()
+	if tried.err != nil {
+		return tried.at, tried.err
 	}
-	return e.mu.at, locate(e.options.File, e.mu.data, e.world.State().PlanErr)
+	return tried.at, locate(e.options.File, tried.data, e.world.State().PlanErr)
 }

@@ -28,7 +28,9 @@ func (o *owner) onTree(t *tree) {
 		for n, s := range versions {
 			v := m.version(n)
 			v.saw(s, t.at)
-			if !o.started {
+			// Only the first reading is of what was there at start: what comes while
+			// that is still loading settles like everything else.
+			if before == nil || before.err != nil && !o.started {
 				v.initial = s
 			}
 		}

@@ -72,6 +72,9 @@ func (t *Ticket) Until() time.Time { return t.until }
 // QueuedAt is when the item was submitted.
 func (t *Ticket) QueuedAt() time.Time { return t.queuedAt }
 
+// Priority is what the item was submitted with.
+func (t *Ticket) Priority() Priority { return t.prio }
+
 // Abandoned says that the caller has left: the worker need not work for it.
 func (t *Ticket) Abandoned() bool { return t.state.Load() == abandoned }
 

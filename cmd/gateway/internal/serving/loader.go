@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -194,7 +195,7 @@ func (l *Loader) lane(c *repository.Candidate, session *inference.Session, v *fe
 	options.MaxConcurrent = uint(c.Config.QueueLimit() + inRuns)
 	// The breaker hears of rows. Counted in full batches, one stall, which fails
 	// the rows of one run each, is one failure, whatever the batch size.
-	options.ConsecutiveFailures *= uint32(inRuns)
+	options.ConsecutiveFailures = uint32(min(uint64(options.ConsecutiveFailures)*uint64(inRuns), math.MaxUint32))
 	guard, err := resilience.New(name, options)
 	if err != nil {
 		return nil, err
@@ -208,14 +209,7 @@ func (l *Loader) lane(c *repository.Candidate, session *inference.Session, v *fe
 	b, err := batcher.New(batcher.Options{
 		QueueRows: c.Config.QueueLimit(), MaxQueueDelay: c.Config.MaxQueueDelay, RunTimeout: c.Config.RunTimeout,
 		Permits: guard.Permits(), Retries: guard.Retries(),
-		Observe: func(rows int, run time.Duration, err error) {
-			metrics.observe(rows, run, err)
-			if errors.Is(err, batcher.ErrTimeout) {
-				// The callers of its rows have left, most of them from the queue: the
-				// run that had to be stopped is the evidence, and counts as full.
-				guard.Failures(runners[0].MaxRows())
-			}
-		},
+		Stopped: guard.Failures, Observe: metrics.observe,
 	}, in, out, owned)
 	if err != nil {
 		l.Metrics.forget(c.Model, c.Version, l.RouterMetrics)

@@ -251,14 +251,23 @@ func (w *World) Guards() []*resilience.Guard {
 	return all
 }
 
-// Queues lists the batchers of the loaded versions by model and version.
+// Queues lists the batchers of the loaded versions by model and version. each is
+// called without the world's lock, since it may wait for somebody who needs it.
 func (w *World) Queues(each func(model string, version int, s batcher.Stats, i Info)) {
+	type queue struct {
+		model   string
+		version int
+		served  *served
+	}
+	var all []queue
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	for name, m := range w.mu.set.Models {
 		for _, v := range m.Versions {
-			s := v.Served.(*served)
-			each(name, v.Version, s.batcher.Stats(), s.info)
+			all = append(all, queue{name, v.Version, v.Served.(*served)})
 		}
+	}
+	w.mu.Unlock()
+	for _, q := range all {
+		each(q.model, q.version, q.served.batcher.Stats(), q.served.info)
 	}
 }

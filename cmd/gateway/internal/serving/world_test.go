@@ -273,3 +273,28 @@ func TestAShadowIsScoredOffThePath(t *testing.T) {
 		t.Errorf("%v runs of version 2 after %v", got, time.Since(start))
 	}
 }
+
+// A scrape hands each series to a consumer that may itself ask for the world's
+// state: it must find the lock free.
+func TestWhoListsQueuesMayAskForTheState(t *testing.T) {
+	s := newStage(t, features.SchemaConfig{})
+	ok(t, s.add("risk", s.load(risk(t, "risk", 1, 1))))
+	ok(t, s.world.Start())
+	asked := make(chan serverState, 1)
+	go s.world.Queues(func(model string, version int, _ batcher.Stats, _ Info) {
+		asked <- serverState{model, version, s.world.State().Models}
+	})
+	select {
+	case got := <-asked:
+		if got != (serverState{"risk", 1, 1}) {
+			t.Errorf("%+v", got)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("Queues holds the world's lock while it calls back")
+	}
+}
+
+type serverState struct {
+	model           string
+	version, models int
+}
