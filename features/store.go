@@ -50,10 +50,6 @@ func New(o Options, schema *Schema, permits handoff.Permits, reg prometheus.Regi
 	return s, nil
 }
 
-// SetSchema makes later calls of View use another schema. Existing views keep
-// the one that they were compiled with.
-func (s *Store) SetSchema(schema *Schema) { s.schema.Store(schema) }
-
 // Schema is the one in use.
 func (s *Store) Schema() *Schema { return s.schema.Load() }
 

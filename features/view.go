@@ -163,16 +163,6 @@ func (s *slot) judge(o models.Origin) error {
 	return &models.FieldError{Field: s.field, Message: message}
 }
 
-// Degraded says whether the store's silence shows in the vector.
-func (v *View) Degraded(origins []models.Origin) bool {
-	for _, o := range origins[:len(v.slots)] {
-		if o == models.OriginCopy || o == models.OriginUnavailable {
-			return true
-		}
-	}
-	return false
-}
-
 // restore gives a slot its default back after a value was refused half way.
 func (v *View) restore(s *slot, row *models.Row) {
 	if s.kind == kindString {

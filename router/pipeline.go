@@ -245,15 +245,6 @@ func (p *Pipeline) Swap(next *Snapshot) (prev *Snapshot) {
 	return prev
 }
 
-// Current takes a hold on the current snapshot for a reader outside of the
-// request path; nil before the first Swap. release must be called once.
-func (p *Pipeline) Current() (s *Snapshot, release func()) {
-	if s = p.acquire(); s == nil {
-		return nil, func() {}
-	}
-	return s, s.release
-}
-
 // Drain refuses every request from now on; those admitted go on.
 func (p *Pipeline) Drain() { p.draining.Store(true) }
 

@@ -171,9 +171,6 @@ func (s *Snapshot) Generation() uint64 { return s.generation }
 // Plan is the snapshot's experiments.
 func (s *Snapshot) Plan() *abtest.Plan { return s.plan }
 
-// Lanes lists every lane that the snapshot serves.
-func (s *Snapshot) Lanes() []*Lane { return s.lanes }
-
 // Drained is closed when the last request has left a snapshot that was swapped out.
 func (s *Snapshot) Drained() <-chan struct{} { return s.drained }
 

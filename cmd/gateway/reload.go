@@ -122,7 +122,8 @@ func locate(file string, data []byte, err error) error {
 	return located.Err()
 }
 
-// watch reads the file again when it changed and when asked, until ctx ends. The
+// watch reads the file again when it changed, and it and the model repository
+// when asked, until ctx ends. The
 // content is compared, not the time of the change, so that a file replaced by
 // rename, through a symbolic link or in place is seen alike.
 func (e *experiments) watch(ctx context.Context, ask <-chan struct{}) {
@@ -135,6 +136,7 @@ func (e *experiments) watch(ctx context.Context, ask <-chan struct{}) {
 			return
 		case <-ask:
 			force = true
+			e.repository.Rescan()
 		case <-tick.C:
 		}
 		if e.options.File != "" {

@@ -41,7 +41,8 @@ all down).
 
 SIGTERM or SIGINT stops it with nothing accepted lost: it turns not ready, serves
 on for server.lame_duck, then refuses new requests and finishes those in progress.
-A second signal stops it at once. SIGHUP reads the experiments file again.
+A second signal stops it at once. SIGHUP reads the experiments file and the model
+repository again.
 
 Exit status: 0 stopped cleanly, 1 failed, 2 could not start (bad configuration, no
 ONNX Runtime library, port taken), 3 work in progress had to be abandoned.`,
