@@ -99,6 +99,9 @@ func (p *Pipeline) Predict(x *Exchange) *Error {
 	if model == nil {
 		return x.unknownModel()
 	}
+	if err := x.checkEntities(); err != nil {
+		return err
+	}
 	a := model.plan.Assign(x.Request.UserID, x, x.Forced)
 	if a.ForcedUnknown {
 		return x.unknownVariant()

@@ -19,10 +19,12 @@ type Snapshot struct {
 	// byDefault serves requests that name no model; nil when there is no default.
 	byDefault *Model
 	// arms[experiment][variant] is the lane of each variant, by their indexes.
-	arms    [][]*arm
-	lanes   []*Lane // each once: what the snapshot holds
-	holds   atomic.Int64
-	drained chan struct{}
+	arms  [][]*arm
+	lanes []*Lane // each once: what the snapshot holds
+	// entities are the names that some lane reads features of.
+	entities map[string]bool
+	holds    atomic.Int64
+	drained  chan struct{}
 }
 
 // Model is one model of a snapshot.
@@ -86,8 +88,12 @@ func NewSnapshot(o SnapshotOptions) (*Snapshot, error) {
 		s.byDefault = s.models[o.Models[0].Name]
 	}
 	s.holds.Store(1)
+	s.entities = map[string]bool{}
 	for _, l := range s.lanes {
 		l.Hold()
+		for _, name := range l.View.Entities() {
+			s.entities[name] = true
+		}
 	}
 	return s, nil
 }

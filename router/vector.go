@@ -78,9 +78,9 @@ func (p *Pipeline) fetchOnce(x *Exchange, lane *Lane, until time.Time, ours bool
 func (x *Exchange) entityIDs(entities []string) {
 	x.ids = x.ids[:0]
 	for _, name := range entities {
-		id := x.Request.Entity(name)
-		if id == nil && name == userEntity {
-			id = x.Request.UserID
+		id := x.Request.UserID
+		if name != userEntity {
+			id = x.Request.Entity(name)
 		}
 		x.ids = append(x.ids, id)
 	}
@@ -88,6 +88,24 @@ func (x *Exchange) entityIDs(entities []string) {
 
 // userEntity is the entity whose id is the request's user_id.
 const userEntity = "user"
+
+// checkEntities refuses ids that nothing reads: a misspelt entity would be scored
+// with defaults.
+func (x *Exchange) checkEntities() *Error {
+	for i := range x.Request.Entities {
+		name := x.Request.Entities[i].Key
+		switch {
+		case string(name) == userEntity:
+			return &Error{Code: BadFeatures, Field: "entities." + userEntity, Message: "is the request's user_id; leave it out"}
+		case !x.snapshot.entities[string(name)]:
+			return &Error{Code: BadFeatures, Field: "entities." + string(name[:min(len(name), shownName)]), Message: "no model reads features of an entity of this name"}
+		}
+	}
+	return nil
+}
+
+// shownName is how much of a caller's name an error repeats, in bytes.
+const shownName = 64
 
 // badFeatures turns a stage's complaint about the vector into an answer: what the
 // caller can mend is a bad feature; otherwise a feature that has no default is

@@ -145,6 +145,9 @@ func (g *gateway) logStart() {
 	g.log.Info("serving", "listen", g.listener.Addr().String(), "admin", g.adminLn.Addr().String(),
 		"models", state.Models, "experiments", len(state.Plan.Experiments()), "onnxruntime", g.runtime.Version(),
 		"start_ms", time.Since(g.startedAt).Milliseconds())
+	if state.Models == 0 {
+		g.log.Warn("no model is loaded: put one at <dir>/<name>/<version>/model.onnx, or see `gateway models list`", "dir", g.config.Models.Dir)
+	}
 	if state.PlanErr != nil {
 		g.log.Error("serving without the experiments: they do not fit the models", "error", state.PlanErr)
 	}

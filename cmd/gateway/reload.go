@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -79,7 +78,7 @@ func newExperiments(o config.Experiments, w *serving.World, log *slog.Logger, re
 	if o.File == "" {
 		return e, nil
 	}
-	data, err := os.ReadFile(o.File)
+	data, err := readSmallFile(o.File)
 	if err != nil {
 		return nil, fmt.Errorf("experiments.file: %w", err)
 	}
@@ -104,6 +103,9 @@ func compileExperiments(file string, data []byte) (*abtest.Plan, error) {
 	var c abtest.Config
 	if err := strictyaml.Decode(file, data, &c); err != nil {
 		return nil, err
+	}
+	if c.Experiments == nil {
+		return nil, strictyaml.At(file, data, "experiments", "is missing: an empty file switches nothing off; write `experiments: []` for that")
 	}
 	plan, err := abtest.Compile(c)
 	return plan, locate(file, data, err)
@@ -154,7 +156,7 @@ func (e *experiments) reload(ctx context.Context, force bool) error {
 	}
 	e.reloading.Lock()
 	defer e.reloading.Unlock()
-	data, err := os.ReadFile(e.options.File)
+	data, err := readSmallFile(e.options.File)
 	digest := sha256.Sum256(data)
 	if err != nil {
 		// Marks the failure itself as seen, so that it is reported once.

@@ -176,7 +176,7 @@ const exitAbandoned = 3
 // welcome says what to try first. The curl line works as it stands.
 func (a *app) welcome(g *gateway) {
 	store := "Redis at " + strings.Join(g.config.Features.Redis.Addresses, ", ") +
-		"; fill it with: gateway features load " + filepath.Join(demoDir, "features.csv") +
+		"; fill it with: " + os.Args[0] + " features load " + filepath.Join(demoDir, "features.csv") +
 		" --schema " + filepath.Join(demoDir, "features.yaml") + " --redis " + g.config.Features.Redis.Addresses[0]
 	if g.embedded != nil {
 		store = "embedded in this process for the demo (Redis protocol at " + g.embedded.Addr() + "), user-1 to user-500; lost at exit"
@@ -198,9 +198,19 @@ Try it:
 Swap a model without losing a request:
 
   cp -r %[6]s/candidates/risk/3 %[4]s/risk/3
-  gateway models list          # then: gateway models rollback risk
+  %[7]s models list
+  %[7]s models rollback risk
 
-`, shownAddr(g.listener.Addr().String()), shownAddr(g.adminLn.Addr().String()), store, g.config.Models.Dir, g.config.Experiments.File, demoDir)
+`, shownAddr(g.listener.Addr().String()), shownAddr(g.adminLn.Addr().String()), store, g.config.Models.Dir, g.config.Experiments.File, demoDir, a.client(g))
+}
+
+// client is how to call this binary about this gateway.
+func (a *app) client(g *gateway) string {
+	self := os.Args[0]
+	if addr := shownAddr(g.adminLn.Addr().String()); addr != config.Default().Server.AdminListen {
+		self += " --admin " + addr
+	}
+	return self
 }
 
 // shownAddr makes an address that listens everywhere one that can be called.

@@ -61,7 +61,7 @@ func (g *gateway) watchBreakers(before map[string]string) {
 		case s.Breaker == "closed":
 			g.log.Info("circuit breaker closed", "downstream", s.Name)
 		default:
-			g.log.Warn("circuit breaker open", "downstream", s.Name, "state", s.Breaker, "failures", s.Failures, "successes", s.Successes)
+			g.log.Warn("circuit breaker open", "downstream", s.Name, "state", s.Breaker)
 		}
 	}
 	for name := range before {
