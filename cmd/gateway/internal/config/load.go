@@ -43,11 +43,21 @@ type loader struct {
 // error is strictyaml.Problems with everything that is wrong, or that of a file
 // that cannot be read; with an error there is no configuration.
 func Load(file string, env []string, overrides ...Override) (*Config, Sources, error) {
+	l, err := load(file, env, overrides)
+	if err != nil {
+		return nil, nil, err
+	}
+	return l.result()
+}
+
+// load reads everything and collects what is wrong. The error is that of a file
+// that cannot be read.
+func load(file string, env []string, overrides []Override) (*loader, error) {
 	c := Default()
 	l := &loader{config: c, leaves: leaves(c), sources: Sources{}, file: file}
 	if file != "" {
 		if err := l.readFile(); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
 	l.readEnv(env)
@@ -56,10 +66,15 @@ func Load(file string, env []string, overrides ...Override) (*Config, Sources, e
 	for _, p := range c.Validate() {
 		l.problems = append(l.problems, l.locate(p))
 	}
+	return l, nil
+}
+
+// result is the configuration, or everything that is wrong with it.
+func (l *loader) result() (*Config, Sources, error) {
 	if err := l.problems.Err(); err != nil {
 		return nil, nil, err
 	}
-	return c, l.sources, nil
+	return l.config, l.sources, nil
 }
 
 func (l *loader) readFile() error {

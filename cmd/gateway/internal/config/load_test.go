@@ -178,3 +178,20 @@ func TestSourcesProblems(t *testing.T) {
 	}
 	wantLines(t, sources.Problems([]Problem{{"log.level", "a"}, {"log.format", "b"}}), "log.format: b", "env HOTPATH_LOG_LEVEL: log.level: a")
 }
+
+// A file with mistakes of both kinds must need one round, not two.
+func TestCheckReportsMissingFilesBesideOtherMistakes(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "g.yaml")
+	if err := os.WriteFile(file, []byte("server: {listn: \":1\"}\nfeatures: {schema: /nope}\nmodels: {dir: \"/nope too\"}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, _, err := Check(file, nil)
+	if c != nil || err == nil {
+		t.Fatalf("config %v, error %v", c, err)
+	}
+	for _, want := range []string{"g.yaml:1:10: server.listn", "g.yaml:2:20: features.schema", "g.yaml:3:15: models.dir"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not say %q", err, want)
+		}
+	}
+}

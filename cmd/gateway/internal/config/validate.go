@@ -124,14 +124,15 @@ func (c *Config) validateRedis(bad func(wrong bool, path, format string, args ..
 
 // Check is Load and a look at every file and directory that the configuration
 // names: the part of `gateway validate` that is about the main file. What is in
-// those files is for their owners to check.
+// those files is for their owners to check. With nothing wrong but such names the
+// configuration comes with the error, so that the other files can be checked.
 func Check(file string, env []string, overrides ...Override) (*Config, Sources, error) {
-	c, sources, err := Load(file, env, overrides...)
+	l, err := load(file, env, overrides)
 	if err != nil {
 		return nil, nil, err
 	}
-	l := &loader{config: c, sources: sources}
-	for _, leaf := range leaves(c) {
+	readable := len(l.problems) == 0
+	for _, leaf := range l.leaves {
 		if leaf.value.Kind() != reflect.String || leaf.value.String() == "" {
 			continue
 		}
@@ -139,7 +140,10 @@ func Check(file string, env []string, overrides ...Override) (*Config, Sources, 
 			l.problems = append(l.problems, l.locate(Problem{leaf.path, message}))
 		}
 	}
-	return c, sources, l.problems.Err()
+	if !readable {
+		return nil, nil, l.problems.Err()
+	}
+	return l.config, l.sources, l.problems.Err()
 }
 
 func checkPath(name, format string) string {
