@@ -29,33 +29,10 @@ func shadowRuns(t testing.TB, r *routertest.Rig, result string) int {
 	return int(metric(t, r, "hotpath_shadow_total", "result", result, "variant", "dark"))
 }
 
-// metric reads a counter, gauge or a histogram's count; all named labels must fit.
+// metric is Rig.Metric.
 func metric(t testing.TB, r *routertest.Rig, name string, labels ...string) float64 {
 	t.Helper()
-	families, err := r.Registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	sum := 0.0
-	for _, f := range families {
-		if f.GetName() != name {
-			continue
-		}
-		for _, m := range f.GetMetric() {
-			fits := 0
-			for _, l := range m.GetLabel() {
-				for i := 0; i < len(labels); i += 2 {
-					if l.GetName() == labels[i] && l.GetValue() == labels[i+1] {
-						fits++
-					}
-				}
-			}
-			if fits == len(labels)/2 {
-				sum += m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
-			}
-		}
-	}
-	return sum
+	return r.Metric(t, name, labels...)
 }
 
 func TestShadowScoresOffThePath(t *testing.T) {

@@ -11,7 +11,8 @@ import (
 )
 
 // readSmallFile reads a file that an operator edits. Whatever somebody puts in
-// its place, it neither waits (a pipe) nor reads without end (a device).
+// its place, it neither waits (a pipe) nor reads without end (a device). The main
+// file and secrets may be pipes: config reads them, once and before it serves.
 func readSmallFile(name string) ([]byte, error) {
 	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -111,7 +110,7 @@ func (v *validator) readExperiments() {
 		return
 	}
 	var err error
-	if v.planText, err = os.ReadFile(file); err == nil {
+	if v.planText, err = readSmallFile(file); err == nil {
 		v.plan, err = compileExperiments(file, v.planText)
 	}
 	v.addRead(file, err)

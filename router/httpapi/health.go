@@ -24,8 +24,16 @@ type Dependency struct {
 	Detail string `json:"detail,omitempty"`
 }
 
-// Ready says whether the probe succeeds.
-func (r Readiness) Ready() bool { return r.Status == StatusReady }
+// Code is how a probe is answered, on either port.
+func (r Readiness) Code() router.Code {
+	switch r.Status {
+	case StatusDraining:
+		return router.Draining
+	case StatusStarting:
+		return router.NotReady
+	}
+	return router.OK
+}
 
 // The states of Readiness and Dependency.
 const (
@@ -51,13 +59,7 @@ func (h *Handler) health(ctx *fasthttp.RequestCtx) router.Code {
 		return router.OK
 	}
 	r := h.options.Ready()
-	code := router.OK
-	switch r.Status {
-	case StatusDraining:
-		code = router.Draining
-	case StatusStarting:
-		code = router.NotReady
-	}
+	code := r.Code()
 	if code != router.OK {
 		ctx.Response.Header.Set("Retry-After", "1")
 	}

@@ -245,31 +245,8 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	t.Fatalf("never: %s", what)
 }
 
-// metric reads a counter or a gauge, or a histogram's count.
+// metric is Rig.Metric.
 func (p *port) metric(t testing.TB, name string, labels ...string) float64 {
 	t.Helper()
-	families, err := p.Registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	sum := 0.0
-	for _, f := range families {
-		if f.GetName() != name {
-			continue
-		}
-		for _, m := range f.GetMetric() {
-			fits := 0
-			for _, l := range m.GetLabel() {
-				for i := 0; i < len(labels); i += 2 {
-					if l.GetName() == labels[i] && l.GetValue() == labels[i+1] {
-						fits++
-					}
-				}
-			}
-			if fits == len(labels)/2 {
-				sum += m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
-			}
-		}
-	}
-	return sum
+	return p.Metric(t, name, labels...)
 }

@@ -4,7 +4,6 @@ import (
 	"net/http"
 
 	"hotpath/router"
-	"hotpath/router/httpapi"
 )
 
 // live and ready answer probes as the traffic port does. Probes are not strict
@@ -16,13 +15,7 @@ func (h *handler) live(w http.ResponseWriter, _ *http.Request) error {
 
 func (h *handler) ready(w http.ResponseWriter, _ *http.Request) error {
 	r := h.o.Readiness()
-	code := router.OK
-	switch r.Status {
-	case httpapi.StatusDraining:
-		code = router.Draining
-	case httpapi.StatusStarting:
-		code = router.NotReady
-	}
+	code := r.Code()
 	if code != router.OK {
 		w.Header().Set("Retry-After", "1")
 	}
