@@ -50,29 +50,29 @@ func (c *cost) estimate(rows int) time.Duration {
 	return time.Duration(known)
 }
 
-// admit refuses a row that cannot be finished in time. It is the cheap answer:
+// admit refuses rows that cannot be finished in time. It is the cheap answer:
 // the caller hears it in microseconds instead of at its deadline.
-func (b *Batcher) admit(now, until time.Time) error {
+func (b *Batcher) admit(now, until time.Time, rows int) error {
 	if !now.Before(until) {
 		return ErrExpired
 	}
 	if b.allStuck() {
 		return ErrStuck
 	}
-	if int(b.busy.Load()) < len(b.workers) && b.queue.Len() == 0 {
+	if int(b.busy.Load()) < len(b.workers) && b.queue.Weight() == 0 {
 		return nil
 	}
-	if now.Add(b.predictedWait(now)).After(until) {
+	if now.Add(b.predictedWait(now, rows)).After(until) {
 		return ErrOverloaded
 	}
 	return nil
 }
 
-// predictedWait is how long a row that arrives now will take: the rest of the
-// run that ends first, the full batches before it, and its own batch. Workers
-// that are stuck do not help.
-func (b *Batcher) predictedWait(now time.Time) time.Duration {
-	queued := b.queue.Len()
+// predictedWait is how long rows that arrive now will take: the rest of the run
+// that ends first, the full batches before them, and their own last batch.
+// Workers that are stuck do not help.
+func (b *Batcher) predictedWait(now time.Time, rows int) time.Duration {
+	queued := b.queue.Weight() + rows - 1
 	full := queued / b.maxRows
 	working := max(len(b.workers)-int(b.stuck.Load()), 1)
 	wait := time.Duration(full/working) * b.cost.estimate(b.maxRows)
@@ -103,4 +103,4 @@ func (b *Batcher) firstFree(now time.Time) time.Duration {
 
 // RetryAfter is when a refused caller may try again: once the queue as it is
 // now has been worked off.
-func (b *Batcher) RetryAfter() time.Duration { return b.predictedWait(time.Now()) }
+func (b *Batcher) RetryAfter() time.Duration { return b.predictedWait(time.Now(), 1) }

@@ -34,19 +34,32 @@ var (
 	ErrClosed = errors.New("model version closed")
 )
 
-// Runner scores batches. One worker owns it; only Cancel is called by another
-// goroutine, and only while Run is in progress.
-type Runner interface {
-	// Frames are the batch's memory, the same for the runner's whole life.
-	Frames() (in, out *models.Frame)
+// Control is what every runner has. One worker owns a runner; only Cancel is
+// called by another goroutine, and only while a run is in progress.
+type Control interface {
 	// MaxRows is the largest batch.
 	MaxRows() int
-	// Run scores the first rows rows.
-	Run(rows int) error
 	// Cancel asks the run in progress to stop; it may have no effect.
 	Cancel()
-	// NeedsThread says that Run must always come from the same OS thread.
+	// NeedsThread says that runs must always come from the same OS thread.
 	NeedsThread() bool
+}
+
+// Runner scores batches of rows of a fixed layout.
+type Runner interface {
+	Control
+	// Frames are the batch's memory, the same for the runner's whole life.
+	Frames() (in, out *models.Frame)
+	// Run scores the first rows rows.
+	Run(rows int) error
+}
+
+// TensorRunner scores tensors whose sizes vary from run to run.
+type TensorRunner interface {
+	Control
+	// RunTensors scores one tensor for each input, and gives one for each output,
+	// valid until the next run.
+	RunTensors(in []models.Tensor) (out []models.Tensor, err error)
 }
 
 // Options of a Batcher.
@@ -57,6 +70,9 @@ type Options struct {
 	MaxQueueDelay time.Duration
 	// RunTimeout is when a run is asked to stop, and counts as stuck until it does.
 	RunTimeout time.Duration
+	// Unbatched says that a row of a fixed layout is a whole run, of a model without
+	// a batch dimension.
+	Unbatched bool
 	// Permits bound the rows that wait or run; nil: QueueRows is the only bound.
 	Permits handoff.Permits
 	// Retries is the budget for running the rows of a failed batch singly; nil: unbounded.
@@ -73,21 +89,68 @@ type Options struct {
 type Batcher struct {
 	options Options
 	queue   *handoff.Queue[*Job]
-	pool    sync.Pool
+	pool    sync.Pool // of *Job
+	tensors sync.Pool // of *TensorJob
 	workers []*worker
 	running sync.WaitGroup
 	maxRows int
+	// out is the layout of the scored rows; nil where sizes vary. outputs is the
+	// number of outputs, and batched says that their first dimension counts rows.
+	out     *models.Layout
+	outputs int
+	batched bool
 	cost    cost
 	stuck   atomic.Int32 // workers in a run that outlived RunTimeout
 	busy    atomic.Int32 // workers in a run
 	born    time.Time    // origin of the workers' monotonic clock
 }
 
-// New starts one worker per runner. The runners stay the caller's, who closes
-// them after Close.
+// New starts one worker per runner, for rows of fixed layouts. The runners stay
+// the caller's, who closes them after Close.
 func New(o Options, in, out *models.Layout, runners []Runner) (*Batcher, error) {
+	engines := make([]engine, len(runners))
+	for i, r := range runners {
+		engines[i] = newFrameEngine(r, in)
+	}
+	b, err := prepare(o, engines)
+	if err != nil {
+		return nil, err
+	}
+	b.out, b.outputs, b.batched = out, len(out.Ports), !o.Unbatched
+	b.pool.New = func() any {
+		j := &Job{in: in.NewRow(), out: out.NewRow(), owner: b}
+		j.ticket.Init()
+		return j
+	}
+	b.start(engines)
+	return b, nil
+}
+
+// NewTensors starts one worker per runner, for tensors whose sizes vary: such a
+// batcher has no rows, only TensorJobs. Requests of equal sizes share a run if the
+// signature has a batch dimension; merging says which inputs need not be equal.
+func NewTensors(o Options, sig *models.Signature, merging []Merge, runners []TensorRunner) (*Batcher, error) {
+	engines := make([]engine, len(runners))
+	for i, r := range runners {
+		engines[i] = newTensorEngine(r, sig, merging)
+	}
+	b, err := prepare(o, engines)
+	if err != nil {
+		return nil, err
+	}
+	b.outputs, b.batched = len(sig.Outputs), sig.Batched
+	b.pool.New = func() any {
+		j := &Job{owner: b}
+		j.ticket.Init()
+		return j
+	}
+	b.start(engines)
+	return b, nil
+}
+
+func prepare(o Options, engines []engine) (*Batcher, error) {
 	switch {
-	case len(runners) == 0:
+	case len(engines) == 0:
 		return nil, errors.New("batcher needs at least one runner")
 	case o.QueueRows < 1:
 		return nil, fmt.Errorf("queue_rows is %d: must be at least 1", o.QueueRows)
@@ -96,23 +159,23 @@ func New(o Options, in, out *models.Layout, runners []Runner) (*Batcher, error) 
 	case o.MaxQueueDelay < 0:
 		return nil, fmt.Errorf("max_queue_delay is %s: must not be negative", o.MaxQueueDelay)
 	}
-	for i, r := range runners {
-		if n := r.MaxRows(); n < 1 || n != runners[0].MaxRows() {
+	most := engines[0].control().MaxRows()
+	for i, e := range engines {
+		if n := e.control().MaxRows(); n < 1 || n != most {
 			return nil, fmt.Errorf("runner %d takes %d rows: must be at least 1, and the same for all", i, n)
 		}
 	}
-	b := &Batcher{options: o, queue: handoff.NewQueue[*Job](o.QueueRows, o.Permits), maxRows: runners[0].MaxRows(), born: time.Now()}
-	b.pool.New = func() any {
-		j := &Job{in: in.NewRow(), out: out.NewRow(), owner: b}
-		j.ticket.Init()
-		return j
-	}
-	for _, r := range runners {
-		w := newWorker(b, r, in)
+	b := &Batcher{options: o, queue: handoff.NewQueue[*Job](max(o.QueueRows, most), o.Permits), maxRows: most, born: time.Now()}
+	b.tensors.New = func() any { return &TensorJob{owner: b} }
+	return b, nil
+}
+
+func (b *Batcher) start(engines []engine) {
+	for _, e := range engines {
+		w := newWorker(b, e)
 		b.workers = append(b.workers, w)
 		b.running.Go(w.loop)
 	}
-	return b, nil
 }
 
 // Acquire takes a job out of the pool. In holds what its last user left there,
@@ -173,6 +236,6 @@ type Stats struct {
 
 // Stats reads the batcher's condition.
 func (b *Batcher) Stats() Stats {
-	return Stats{Queued: b.queue.Len(), Busy: int(b.busy.Load()), Stuck: int(b.stuck.Load()),
+	return Stats{Queued: b.queue.Weight(), Busy: int(b.busy.Load()), Stuck: int(b.stuck.Load()),
 		Runners: len(b.workers), MaxRows: b.maxRows, Full: b.cost.estimate(b.maxRows)}
 }

@@ -85,7 +85,7 @@ func BenchmarkAdmitRefuses(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		now := time.Now()
-		if err := bt.admit(now, now.Add(time.Millisecond)); err != ErrOverloaded {
+		if err := bt.admit(now, now.Add(time.Millisecond), 1); err != ErrOverloaded {
 			b.Fatal(err)
 		}
 	}

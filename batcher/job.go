@@ -8,12 +8,15 @@ import (
 	"hotpath/resilience/handoff"
 )
 
-// Job is one row on its way through a batcher. It is pooled: take it with
-// Acquire, give it back with Release.
+// Job is one row on its way through a batcher, or a part of a TensorJob. It is
+// pooled: take it with Acquire, give it back with Release.
 type Job struct {
 	in, out models.Row
 	ticket  handoff.Ticket
 	owner   *Batcher
+	// part is set for a part of a TensorJob, whose rows it then stands for; in and
+	// out are not used then.
+	part part
 
 	// takenAt is when a worker began with the row, in ns since the batcher's
 	// birth; 0: none has.
@@ -42,6 +45,11 @@ func (j *Job) Handoff() *handoff.Ticket { return &j.ticket }
 
 // Recycle returns the job to its pool; package handoff calls it.
 func (j *Job) Recycle() {
+	if j.part.of != nil {
+		j.part.of.release()
+		clear(j.part.in) // or the pool would keep the request's memory
+		j.part = part{in: j.part.in[:0], shapes: j.part.shapes[:0], out: j.part.out[:0]}
+	}
 	// Both, or a string that the next user leaves unset would point beyond Text.
 	clear(j.in.Strings)
 	clear(j.out.Strings)
@@ -57,18 +65,26 @@ func (j *Job) Release() { handoff.Release(j) }
 // and ErrClosed; after any of them only Release may be called.
 func (j *Job) Score(until time.Time, prio handoff.Priority) error {
 	b := j.owner
-	if err := b.admit(time.Now(), until); err != nil {
+	if err := b.admit(time.Now(), until, 1); err != nil {
 		return err
 	}
 	if err := b.queue.Submit(j, until, prio); err != nil {
 		return b.translate(err)
 	}
+	return j.wait()
+}
+
+// wait waits for the outcome of a job that is queued.
+func (j *Job) wait() error {
 	err := j.ticket.Wait()
 	if err == handoff.ErrDeadline && j.spentInRun(time.Now()) {
 		return ErrUnfinished
 	}
-	return b.translate(err)
+	return j.owner.translate(err)
 }
+
+// weight is the number of the job's rows.
+func (j *Job) weight() int { return j.ticket.Weight() }
 
 // spentInRun says whether a row whose time was over at end had spent more of it in
 // a run than in the queue: only then was the run too slow for it.

@@ -7,18 +7,15 @@ import (
 	"sync/atomic"
 	"time"
 
-	"hotpath/models"
 	"hotpath/resilience/handoff"
 )
 
 // worker owns one runner and its goroutine.
 type worker struct {
 	b       *Batcher
-	runner  Runner
-	in, out *models.Frame
+	engine  engine
+	control Control
 	items   []*Job // scratch for one batch
-	good    models.Row
-	hasGood bool
 
 	// startedAt (1 + ns since the batcher's birth, 0: no run) and rows describe the run in progress to
 	// admission, which reads them without the lock.
@@ -36,26 +33,30 @@ type worker struct {
 	watchdog *time.Timer
 }
 
-func newWorker(b *Batcher, r Runner, in *models.Layout) *worker {
-	w := &worker{b: b, runner: r, items: make([]*Job, 0, r.MaxRows()), good: in.NewRow()}
-	w.in, w.out = r.Frames()
+func newWorker(b *Batcher, e engine) *worker {
+	w := &worker{b: b, engine: e, control: e.control(), items: make([]*Job, 0, b.maxRows)}
 	w.watchdog = time.AfterFunc(time.Hour, w.onTimeout)
 	w.watchdog.Stop()
 	return w
 }
 
 func (w *worker) loop() {
-	if w.runner.NeedsThread() {
+	if w.control.NeedsThread() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 	}
 	for {
-		items, ok := w.b.queue.Take(w.items[:0], w.runner.MaxRows(), w.b.options.MaxQueueDelay)
+		items, ok := w.b.queue.Take(w.items[:0], w.b.maxRows, w.b.options.MaxQueueDelay)
 		if !ok {
 			return
 		}
-		if len(items) > 0 {
-			w.score(items)
+		for len(items) > 0 {
+			n := w.engine.together(items)
+			w.score(items[:n])
+			if items = items[n:]; len(items) > 0 {
+				// Their run begins later than they were taken.
+				items = w.b.queue.DropDead(items)
+			}
 		}
 		clear(w.items[:cap(w.items)])
 	}
@@ -64,18 +65,23 @@ func (w *worker) loop() {
 // score runs one batch and finishes every job in it.
 func (w *worker) score(items []*Job) {
 	taken := int64(time.Since(w.b.born)) + 1
-	for i, j := range items {
+	rows := 0
+	for _, j := range items {
 		j.takenAt.Store(taken)
-		w.in.SetRow(i, &j.in)
+		rows += j.weight()
 	}
+	w.engine.load(items)
 	start := time.Now()
-	err := w.run(len(items), start)
+	err := w.run(rows, start)
 	elapsed := time.Since(start)
 	switch {
 	case err == nil:
-		w.remember(items[0])
-		for i, j := range items {
-			w.deliver(i, j, start, elapsed, len(items))
+		w.engine.remember()
+		at := 0
+		for _, j := range items {
+			n := j.weight() // not after: its caller may have given it back by then
+			w.deliver(at, j, start, elapsed, rows)
+			at += n
 		}
 	case err == ErrTimeout:
 		w.reportStopped(items)
@@ -104,31 +110,24 @@ func (w *worker) reportStopped(items []*Job) {
 	w.b.options.Stopped(n)
 }
 
-// remember keeps the first row that was scored as proof that the model works.
-func (w *worker) remember(j *Job) {
-	if !w.hasGood {
-		w.good.CopyFrom(&j.in)
-		w.hasGood = true
-	}
-}
-
 // blame says whose fault it is that rows failed where no neighbour shows it: a
 // model that still scores a row that it has scored before is not at fault. Else
 // anybody could open a model's breaker with rows that it cannot score.
 func (w *worker) blame(err error) error {
-	if !w.hasGood || !w.takeRetry() {
+	if !w.takeRetry() {
 		return err
 	}
 	defer w.returnRetry()
-	w.in.SetRow(0, &w.good)
-	if w.run(1, time.Now()) != nil {
+	rows := w.engine.recall()
+	if rows == 0 || w.run(rows, time.Now()) != nil {
 		return err
 	}
 	return ErrRow
 }
 
-func (w *worker) deliver(row int, j *Job, start time.Time, run time.Duration, rows int) {
-	w.out.GetRow(row, &j.out)
+// deliver finishes a job whose rows begin at row at of the run.
+func (w *worker) deliver(at int, j *Job, start time.Time, run time.Duration, rows int) {
+	w.engine.deliver(j, at)
 	j.startedAt, j.run, j.rows = start, run, rows
 	w.b.queue.Finish(j, nil)
 }
@@ -145,14 +144,15 @@ func (w *worker) scoreSingly(items []*Job, batchErr error) {
 			w.b.queue.Finish(j, batchErr)
 			continue
 		}
-		w.in.SetRow(0, &j.in)
+		w.engine.load([]*Job{j})
 		start := time.Now()
-		err := w.run(1, start)
+		rows := j.weight()
+		err := w.run(rows, start)
 		w.returnRetry()
 		switch err {
 		case nil:
 			succeeded = true
-			w.deliver(0, j, start, time.Since(start), 1)
+			w.deliver(0, j, start, time.Since(start), rows)
 		case ErrTimeout:
 			stopped = true
 			w.b.queue.Finish(j, err)
@@ -222,7 +222,7 @@ func (w *worker) guardedRun(rows int) (err error) {
 			err = fmt.Errorf("%w: panic: %v", ErrRun, p)
 		}
 	}()
-	if err := w.runner.Run(rows); err != nil {
+	if err := w.engine.run(rows); err != nil {
 		return fmt.Errorf("%w: %v", ErrRun, err)
 	}
 	return nil
@@ -239,5 +239,5 @@ func (w *worker) onTimeout() {
 	}
 	w.mu.cancelled = true
 	w.b.stuck.Add(1)
-	w.runner.Cancel()
+	w.control.Cancel()
 }

@@ -57,7 +57,7 @@ func (s *Store) Schema() *Schema { return s.schema.Load() }
 func (s *Store) State() State { return *s.link.state.Load() }
 
 // Queued is the number of fetches that wait for a worker.
-func (s *Store) Queued() int { return s.queue.Len() }
+func (s *Store) Queued() int { return s.queue.Weight() }
 
 // Close refuses new fetches, finishes those that are queued, and ends the
 // workers and the connection. With a stalled Redis that takes as long as the

@@ -162,7 +162,7 @@ func appendCUDA(opts *ort.SessionOptions, o SessionOptions) error {
 
 // Signature is what the model takes and gives.
 func (s *Session) Signature() models.Signature {
-	return models.Signature{Inputs: s.in.Ports, Outputs: s.out.Ports}
+	return models.Signature{Batched: true, Inputs: s.in.Ports, Outputs: s.out.Ports}
 }
 
 // Layouts of the model's input and output rows.

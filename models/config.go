@@ -15,7 +15,8 @@ type Config struct {
 	Description string `yaml:"description" doc:"Free text shown by the admin API."`
 	// MaxBatchSize and QueueRows count rows; MaxQueueDelay and RunTimeout are
 	// wall time of one batch.
-	MaxBatchSize  int           `yaml:"max_batch_size" doc:"Most rows in one run of the model."`
+	MaxBatchSize  int           `yaml:"max_batch_size" doc:"Most rows in one run of the model. 0: the model has no batch dimension, and each request is a run of its own; graphs that evidently have none are found out without it."`
+	PadBatch      bool          `yaml:"pad_batch" doc:"For a graph whose batch dimension is fixed at more than 1: take it for a batch, and pad what is sent up to it. Without, such a model has no batch dimension and takes tensors of exactly its size."`
 	BatchSizes    []int         `yaml:"batch_sizes" doc:"Batch sizes that may be run; a batch is padded up to the next one. Empty: on the CPU exact sizes up to 128 rows and small steps beyond, on CUDA powers of two."`
 	Instances     int           `yaml:"instances" doc:"Runners, each with one run in flight."`
 	MaxQueueDelay time.Duration `yaml:"max_queue_delay" doc:"How long a batch may wait for company although a runner is idle. 0: never."`
@@ -31,6 +32,29 @@ type Config struct {
 	Prediction Prediction       `yaml:"prediction" doc:"The value answered as the prediction shorthand. Without an output: none."`
 	Features   string           `yaml:"features" doc:"optional: score with defaults when the feature store does not answer. required: use recent copies, but answer 503 before scoring a default."`
 	Fallback   map[string][]any `yaml:"fallback" doc:"Static answer by output name, used when nothing else can answer. Empty: none."`
+
+	VersionPolicy VersionPolicy  `yaml:"version_policy" doc:"Which versions are loaded. Empty: the newest ones, as many as models.keep_versions says."`
+	Labels        map[string]int `yaml:"labels" doc:"Names of versions, such as stable or canary, that requests and experiments may use instead of numbers. A label set through the admin port or the CLI comes before one of the same name here."`
+	Warmup        []WarmupSample `yaml:"warmup" doc:"Runs made before a version serves, beside one at each batch size. Empty: none."`
+}
+
+// VersionPolicy says which versions of a model are loaded; at most one of its
+// fields is set. It is read from the model's own config.yaml, not a version's.
+type VersionPolicy struct {
+	Latest   int   `yaml:"latest" doc:"The newest versions, this many."`
+	Specific []int `yaml:"specific" doc:"These versions and no others; the highest of them serves by default."`
+	All      bool  `yaml:"all" doc:"Every version that is there."`
+}
+
+// WarmupSample is a run made before a version serves. Inputs that it does not
+// give are zeros.
+type WarmupSample struct {
+	Name   string           `yaml:"name" doc:"Name of the sample, for messages."`
+	Rows   int              `yaml:"rows" doc:"Rows of the run. 0: 1."`
+	Count  int              `yaml:"count" doc:"How often it is run. 0: once."`
+	Random bool             `yaml:"random" doc:"Fill inputs that are not given with random values instead of zeros."`
+	Inputs map[string][]any `yaml:"inputs" doc:"Values of one row by input name, repeated for each row."`
+	Shapes map[string][]int `yaml:"shapes" doc:"Shape of one row by input name, for inputs whose size varies."`
 }
 
 // CUDA says how the CUDA execution provider is used.
@@ -40,11 +64,14 @@ type CUDA struct {
 	OnMissing     string `yaml:"on_missing" doc:"What to do on a machine without a GPU: refuse the model, or serve it on the cpu."`
 }
 
-// InputBinding fills one input of the graph from features, in order; their
-// widths add up to the width of the input's row.
+// InputBinding says more about one input of the graph than the graph does.
+// Features fill it in order; their widths add up to the width of the input's row.
 type InputBinding struct {
 	Name     string   `yaml:"name" doc:"Name of the input in the ONNX graph."`
-	Features []string `yaml:"features" doc:"entity.feature is read from the store; a plain name comes only from the request."`
+	Features []string `yaml:"features" doc:"entity.feature is read from the store; a plain name comes only from the request. Empty: the input comes from the request whole."`
+	Shape    []int    `yaml:"shape" doc:"Shape of one row, to fix dimensions that the graph leaves open; -1 leaves one open. Empty: the graph's."`
+	Ragged   bool     `yaml:"ragged" doc:"Requests whose sizes of this input differ may share a run: each is padded to the largest."`
+	Pad      any      `yaml:"pad" doc:"What a ragged input is padded with. Empty: 0, false or an empty string."`
 }
 
 // Prediction names the element of an output that is answered as the shorthand.

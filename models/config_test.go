@@ -44,8 +44,8 @@ func TestValidateNamesEveryProblem(t *testing.T) {
 		"cuda.device cuda.on_missing":          func(c *Config) { c.CUDA.Device, c.CUDA.OnMissing = -1, "ignore" },
 		"cuda.memory_limit_mb":                 func(c *Config) { c.CUDA.MemoryLimitMB = -1 },
 		"inputs[0].features inputs[0].name":    func(c *Config) { c.Inputs = []InputBinding{{}} },
-		"inputs[0].features[1]":                func(c *Config) { c.Inputs = []InputBinding{{"X", []string{"a.b", "a.b"}}} },
-		"inputs[0].features[0] inputs[1].name": func(c *Config) { c.Inputs = []InputBinding{{"X", []string{"user."}}, {"X", []string{"b"}}} },
+		"inputs[0].features[1]":                func(c *Config) { c.Inputs = []InputBinding{{Name: "X", Features: []string{"a.b", "a.b"}}} },
+		"inputs[0].features[0] inputs[1].name": func(c *Config) { c.Inputs = []InputBinding{{Name: "X", Features: []string{"user."}}, {Name: "X", Features: []string{"b"}}} },
 		"outputs[1]":                           func(c *Config) { c.Outputs = []string{"p", "p"} },
 		"prediction.output":                    func(c *Config) { c.Prediction.Index = index(0) },
 		"prediction.index":                     func(c *Config) { c.Prediction = Prediction{"p", index(-1)} },
@@ -71,13 +71,13 @@ func TestCheckSignature(t *testing.T) {
 	}
 	for want, change := range map[string]func(*Config){
 		"": func(c *Config) {
-			c.Inputs = []InputBinding{{"X", []string{"a", "b", "c"}}}
+			c.Inputs = []InputBinding{{Name: "X", Features: []string{"a", "b", "c"}}}
 			c.Outputs = []string{"p"}
 			c.Prediction = Prediction{"p", index(1)}
 			c.Fallback = map[string][]any{"p": {0.5, int64(1)}}
 		},
 		"inputs[0].name inputs[1].features": func(c *Config) {
-			c.Inputs = []InputBinding{{"x", []string{"a"}}, {"kind", []string{"a", "b"}}}
+			c.Inputs = []InputBinding{{Name: "x", Features: []string{"a"}}, {Name: "kind", Features: []string{"a", "b"}}}
 		},
 		"outputs[0]":        func(c *Config) { c.Outputs = []string{"prob"} },
 		"prediction.output": func(c *Config) { c.Prediction = Prediction{"prob", nil} },
@@ -96,7 +96,7 @@ func TestCheckSignature(t *testing.T) {
 		}
 	}
 	c := DefaultConfig()
-	c.Inputs = []InputBinding{{"x", []string{"a"}}}
+	c.Inputs = []InputBinding{{Name: "x", Features: []string{"a"}}}
 	if got := fmt.Sprint(c.CheckSignature(sig)); !strings.Contains(got, `no input "x"; it has X, kind`) {
 		t.Errorf("message does not help: %s", got)
 	}

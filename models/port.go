@@ -6,12 +6,13 @@ import (
 	"fmt"
 )
 
-// Port is one named input or output tensor of a model, seen from one row: the
+// Port is one named input or output tensor of a model, seen from one row: a
 // leading batch dimension is left out.
 type Port struct {
 	Name  string `json:"name"`
 	DType DType  `json:"datatype"`
-	// Shape of one row; empty for a model whose tensor is [batch].
+	// Shape of one row, without the batch dimension where the model has one; -1
+	// for a dimension that varies.
 	Shape []int `json:"shape"`
 }
 
@@ -31,6 +32,9 @@ func (p Port) String() string { return fmt.Sprintf("%s %s%v", p.Name, p.DType, p
 
 // Signature is what a model takes and gives, as read from its graph.
 type Signature struct {
+	// Batched says that every tensor has a leading batch dimension, which the
+	// ports' shapes leave out.
+	Batched bool   `json:"batched"`
 	Inputs  []Port `json:"inputs"`
 	Outputs []Port `json:"outputs"`
 }
@@ -143,6 +147,29 @@ func (l *Layout) NonFinite(r *Row) (port int) {
 		}
 	}
 	return -1
+}
+
+// NonFiniteData says whether the elements of a tensor hold a NaN or an infinity.
+func NonFiniteData(d DType, data []byte) bool {
+	switch d {
+	case Float32:
+		for ; len(data) >= 4; data = data[4:] {
+			if binary.LittleEndian.Uint32(data)&0x7f800000 == 0x7f800000 {
+				return true
+			}
+		}
+	case Float64:
+		for ; len(data) >= 8; data = data[8:] {
+			if binary.LittleEndian.Uint64(data)&(0x7ff<<52) == 0x7ff<<52 {
+				return true
+			}
+		}
+	case Float16:
+		return exponentFull(data, len(data)/2, 0x7c00)
+	case BFloat16:
+		return exponentFull(data, len(data)/2, 0x7f80)
+	}
+	return false
 }
 
 // exponentFull says whether one of n 16-bit floats has every bit of its exponent

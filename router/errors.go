@@ -120,6 +120,10 @@ var (
 		Message: "the model has been failing; its circuit breaker is open"}
 	errRow = &Error{Code: BadFeatures, Field: "features",
 		Message: "the model cannot score these values, though it scored others in the same batch"}
+	errTensors = &Error{Code: BadFeatures, Field: "inputs",
+		Message: "the model cannot score these values, though it scores others"}
+	errNeedsTensors = &Error{Code: BadRequest, Field: "model",
+		Message: "the model has inputs or outputs whose size varies and takes whole tensors: use POST /v2/models/{model}/infer, or fix the sizes in its config.yaml (inputs[].shape)"}
 	errDeadline = &Error{Code: Deadline,
 		Message: "the deadline passed before the answer was ready (X-Request-Timeout-Ms, deadline.default)"}
 	errFeatures = &Error{Code: FeaturesUnavailable, RetryAfter: time.Second,

@@ -53,10 +53,24 @@ func (d Degraded) Each(f func(name string)) {
 	}
 }
 
+// Tensors is the part of a request that brings its inputs as whole tensors, as
+// the Open Inference Protocol does. Model, RequestID and UserID stand in Request.
+type Tensors struct {
+	// Version asked for, a number or a label; empty: the current one, or the one
+	// that the experiments assign to the user, where the request names a user.
+	Version []byte
+	// Inputs in the order sent, their data checked by models.Tensor.CheckData.
+	Inputs []models.Tensor
+	// Owner owns what Inputs point into.
+	Owner models.Owner
+}
+
 // Exchange is one request and all that is found out about it on its way. It is
 // pooled; a codec takes it with Pipeline.Begin and gives it back with Finish.
 type Exchange struct {
 	Request Request
+	// Tensors are the inputs for Infer; Predict does not look at them.
+	Tensors Tensors
 	// Until is the absolute deadline.
 	Until time.Time
 	// Hurried says that the caller asked for less time than the default: what is
@@ -82,10 +96,12 @@ type Exchange struct {
 	// Buffer is the codec's memory for the answer, kept with the exchange.
 	Buffer []byte
 
-	job      Job
-	snapshot *Snapshot
-	ids      [][]byte
-	pipeline *Pipeline
+	job       Job
+	tensorJob TensorJob
+	ordered   []models.Tensor // scratch: Tensors.Inputs in the model's order
+	snapshot  *Snapshot
+	ids       [][]byte
+	pipeline  *Pipeline
 }
 
 // In is the feature vector that was scored; nil before there is one.
@@ -104,6 +120,10 @@ func (x *Exchange) Out() *models.Row {
 	return x.job.Out()
 }
 
+// Outputs is the answer to Infer, in the order of Lane.Signature.Outputs. It is
+// valid until Finish.
+func (x *Exchange) Outputs() []models.Tensor { return x.tensorJob.Outputs() }
+
 // Attribute looks a targeting attribute up in the request's context.
 func (x *Exchange) Attribute(name string) (abtest.Value, bool) { return attribute(&x.Request, name) }
 
@@ -113,11 +133,17 @@ func (x *Exchange) dropJob() {
 		x.job.Release()
 		x.job = nil
 	}
+	if x.tensorJob != nil {
+		x.tensorJob.Release()
+		x.tensorJob = nil
+	}
 }
 
 // reset prepares the exchange for its next use.
 func (x *Exchange) reset() {
 	x.Request.Reset()
+	x.Tensors.reset()
+	clear(x.ordered[:cap(x.ordered)])
 	x.Until, x.Hurried = time.Time{}, false
 	x.Forced, x.ForcedFrom = nil, ""
 	x.Assignment, x.Lane, x.Variant = abtest.Assignment{}, nil, nil
@@ -128,6 +154,15 @@ func (x *Exchange) reset() {
 	if cap(x.Buffer) > keepScratch {
 		x.Buffer = nil
 	}
+}
+
+// reset drops what a request sent, and frees its memory unless a job took it over.
+func (t *Tensors) reset() {
+	if t.Owner != nil {
+		t.Owner.Free()
+	}
+	clear(t.Inputs[:cap(t.Inputs)])
+	t.Version, t.Inputs, t.Owner = nil, t.Inputs[:0], nil
 }
 
 // exchanges is the pool, one for the pipeline.

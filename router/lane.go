@@ -13,9 +13,13 @@ import (
 type Lane struct {
 	Model   string
 	Version int
-	// In and Out are the layouts of the model's rows.
+	// Signature is what the model takes and gives.
+	Signature models.Signature
+	// In and Out are the layouts of the model's rows; nil where a row has no fixed
+	// layout. Such a model answers requests of whole tensors alone.
 	In, Out *models.Layout
-	View    View
+	// View fills the input rows; nil where there is no layout.
+	View View
 	// Features describe the vector for ?explain=true, in the view's order.
 	Features []Feature
 	// FeaturesRequired answers 503 where the store does not answer and there is no

@@ -127,6 +127,9 @@ func (p *Pipeline) serve(x *Exchange, lane *Lane, start time.Time) *Error {
 	if !start.Before(x.Until) {
 		return errDeadline
 	}
+	if lane.In == nil {
+		return errNeedsTensors
+	}
 	x.dropJob()
 	x.job = lane.Scorer.Acquire()
 	if err := p.fillFeatures(x, lane, start); err != nil {

@@ -167,6 +167,10 @@ func (s *shadows) run(t *shadowTask) {
 			t.metrics.shadow(shadowPanicked)
 		}
 	}()
+	if t.lane.In == nil {
+		t.metrics.shadow(shadowFailed) // it takes whole tensors, and this is none
+		return
+	}
 	start := time.Now()
 	if !start.Before(t.until) {
 		t.metrics.shadow(shadowExpired)

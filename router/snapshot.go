@@ -32,7 +32,9 @@ type Model struct {
 	name     string
 	current  *Lane
 	versions []*Lane
-	plan     *abtest.ModelPlan
+	// labels name versions; one that is not loaded resolves to nothing.
+	labels map[string]int
+	plan   *abtest.ModelPlan
 }
 
 // arm is a variant resolved to its lane and its counters.
@@ -50,6 +52,8 @@ type ModelLanes struct {
 	// Current is the one of Versions that serves by default.
 	Current  *Lane
 	Versions []*Lane
+	// Labels name versions, such as stable or canary.
+	Labels map[string]int
 }
 
 // SnapshotOptions say what a snapshot is made of.
@@ -74,7 +78,7 @@ func NewSnapshot(o SnapshotOptions) (*Snapshot, error) {
 		if !slices.Contains(m.Versions, m.Current) {
 			return nil, fmt.Errorf("model %q has no current version among the %d loaded", m.Name, len(m.Versions))
 		}
-		s.models[m.Name] = &Model{name: m.Name, current: m.Current, versions: m.Versions, plan: o.Plan.ModelExperiments(m.Name)}
+		s.models[m.Name] = &Model{name: m.Name, current: m.Current, versions: m.Versions, labels: m.Labels, plan: o.Plan.ModelExperiments(m.Name)}
 		s.lanes = append(s.lanes, m.Versions...)
 	}
 	if err := s.resolveArms(o); err != nil {
@@ -91,6 +95,9 @@ func NewSnapshot(o SnapshotOptions) (*Snapshot, error) {
 	s.entities = map[string]bool{}
 	for _, l := range s.lanes {
 		l.Hold()
+		if l.View == nil {
+			continue
+		}
 		for _, name := range l.View.Entities() {
 			s.entities[name] = true
 		}

@@ -33,8 +33,11 @@ type View interface {
 
 // Scorer scores rows of one model version in batches. Package batcher has it.
 type Scorer interface {
-	// Acquire takes a job for one row; its holder releases it.
+	// Acquire takes a job for one row; its holder releases it. A model whose rows
+	// have no fixed layout has none: its lane's In is nil.
 	Acquire() Job
+	// AcquireTensors takes a job for a request of whole tensors.
+	AcquireTensors() TensorJob
 	// RetryAfter is when a refused caller may try again.
 	RetryAfter() time.Duration
 }
@@ -47,6 +50,23 @@ type Job interface {
 	// Release may be called.
 	Score(until time.Time, prio handoff.Priority) error
 	// Timing after a success: time in the queue, time of the run, rows in it.
+	Timing() (queued, run time.Duration, rows int)
+	Release()
+}
+
+// TensorJob is a request of whole tensors on its way through a Scorer: as many
+// rows as their first dimension says, or one run of a model without a batch
+// dimension.
+type TensorJob interface {
+	// Score runs the tensors, one for each input of the model in its order and
+	// checked against its signature, and waits for the result, no longer than
+	// until. It takes over owner, whatever the outcome: what the tensors point
+	// into is read until owner is freed. After an error only Release may be called.
+	Score(in []models.Tensor, rows int, owner models.Owner, until time.Time, prio handoff.Priority) error
+	// Outputs after a success: one for each output of the model, in its order,
+	// valid until Release.
+	Outputs() []models.Tensor
+	// Timing after a success: of the slowest part, where the request was split.
 	Timing() (queued, run time.Duration, rows int)
 	Release()
 }

@@ -4,9 +4,10 @@ import "time"
 
 // entry keeps an item's sort key beside it, so that sifting touches one array.
 type entry[T Item] struct {
-	item  T
-	until time.Time
-	prio  Priority
+	item   T
+	until  time.Time
+	prio   Priority
+	weight int
 }
 
 // before orders by priority, then earliest deadline first. With equal timeouts
@@ -21,9 +22,9 @@ func (e *entry[T]) before(o *entry[T]) bool {
 
 func (q *Queue[T]) pushLocked(item T, t *Ticket) {
 	q.mu.perPrio[t.prio]++
-	h := append(q.mu.heap, entry[T]{item, t.until, t.prio})
+	h := append(q.mu.heap, entry[T]{item, t.until, t.prio, t.Weight()})
 	q.mu.heap = h
-	q.length.Store(int64(len(h)))
+	q.weight.Add(int64(t.Weight()))
 	for i := len(h) - 1; i > 0; {
 		parent := (i - 1) / 2
 		if !h[i].before(&h[parent]) {
@@ -39,12 +40,12 @@ func (q *Queue[T]) removeLocked(i int) T {
 	h := q.mu.heap
 	item := h[i].item
 	q.mu.perPrio[h[i].prio]--
+	q.weight.Add(-int64(h[i].weight))
 	last := len(h) - 1
 	h[i] = h[last]
 	h[last] = entry[T]{}
 	h = h[:last]
 	q.mu.heap = h
-	q.length.Store(int64(last))
 	if i == last {
 		return item
 	}

@@ -47,8 +47,8 @@ func FuzzHeapAgainstASortedList(f *testing.F) {
 		for len(model) > 0 {
 			model = takeBoth(t, q, model, 3)
 		}
-		if q.Len() != 0 || q.mu.perPrio != [priorities]int{} {
-			t.Fatalf("%d left, by priority %v", q.Len(), q.mu.perPrio)
+		if q.Weight() != 0 || q.mu.perPrio != [priorities]int{} {
+			t.Fatalf("%d left, by priority %v", q.Weight(), q.mu.perPrio)
 		}
 		for _, e := range q.mu.heap[:cap(q.mu.heap)] {
 			if e.item != nil {

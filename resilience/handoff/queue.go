@@ -34,12 +34,13 @@ type Queue[T Item] struct {
 		closed  bool
 		waiting int // workers in wake.Wait
 	}
-	wake   sync.Cond
-	length atomic.Int64 // len(mu.heap), for readers without the lock
+	wake sync.Cond
+	// weight of what is in mu.heap. It is written under the lock and read without.
+	weight atomic.Int64
 }
 
-// NewQueue makes a queue for at most capacity items that wait; permits, if not
-// nil, also bounds those being worked on.
+// NewQueue makes a queue for items that wait of at most that weight together;
+// permits, if not nil, also bounds the number of those being worked on.
 func NewQueue[T Item](capacity int, permits Permits) *Queue[T] {
 	q := &Queue[T]{capacity: capacity, permits: permits}
 	q.mu.heap = make([]entry[T], 0, capacity)
@@ -63,14 +64,13 @@ func (q *Queue[T]) Submit(item T, until time.Time, prio Priority) error {
 	if q.mu.closed {
 		return q.refuseLocked(t, permitted, ErrClosed)
 	}
-	var victim T
-	var fate error
-	if !permitted || len(q.mu.heap) == q.capacity {
-		at := -1
-		if at, fate = q.victimLocked(prio, t.queuedAt); at < 0 {
-			return q.refuseLocked(t, permitted, ErrFull)
+	var room eviction[T]
+	if !permitted || int(q.weight.Load())+t.Weight() > q.capacity {
+		if permitted, room = q.makeRoomLocked(t, permitted); !permitted {
+			err := q.refuseLocked(t, room.refund, ErrFull)
+			q.evict(room)
+			return err
 		}
-		victim = q.removeLocked(at)
 	}
 	q.pushLocked(item, t)
 	wake := q.mu.waiting > 0
@@ -79,10 +79,44 @@ func (q *Queue[T]) Submit(item T, until time.Time, prio Priority) error {
 	if wake {
 		q.wake.Signal()
 	}
-	if fate != nil {
-		q.end(victim, permitted, fate)
-	}
+	q.evict(room)
 	return nil
+}
+
+// eviction is what was taken out of a full queue for a more important item.
+type eviction[T Item] struct {
+	victims []T
+	fates   []error
+	// inherited says that the first victim's permit has gone to the new item.
+	inherited bool
+	// refund says that there was no room after all, and that the new item has a
+	// permit to give back.
+	refund bool
+}
+
+// makeRoomLocked takes victims out until the item has a permit and a place. A
+// heavy item may need several; those that went before it turned out that there
+// are not enough were of less importance, or dead.
+func (q *Queue[T]) makeRoomLocked(t *Ticket, permitted bool) (ok bool, room eviction[T]) {
+	for !permitted || int(q.weight.Load())+t.Weight() > q.capacity {
+		at, fate := q.victimLocked(t.prio, t.queuedAt)
+		if at < 0 {
+			room.refund = permitted
+			return false, room
+		}
+		room.victims, room.fates = append(room.victims, q.removeLocked(at)), append(room.fates, fate)
+		if !permitted {
+			permitted, room.inherited = true, true
+		}
+	}
+	return true, room
+}
+
+// evict ends the victims, without the lock.
+func (q *Queue[T]) evict(room eviction[T]) {
+	for i, victim := range room.victims {
+		q.end(victim, i > 0 || !room.inherited, room.fates[i])
+	}
 }
 
 // refuseLocked undoes what Submit did before it held the lock, and unlocks.
@@ -96,8 +130,8 @@ func (q *Queue[T]) refuseLocked(t *Ticket, permitted bool, err error) error {
 	return err
 }
 
-// Take blocks until something is queued, then appends up to max items to dst,
-// most important first. With linger > 0 it waits that long for max items to
+// Take blocks until something is queued, then appends items of up to max weight to
+// dst, most important first; the first is taken whatever its weight. With linger > 0 it waits that long for so much to
 // come together, but never beyond half of the time that the most important item
 // was given: the other half is for the work. Items whose caller has left or whose deadline has passed are
 // finished here and not returned, so the result can be empty while the queue is
@@ -112,21 +146,29 @@ func (q *Queue[T]) Take(dst []T, max int, linger time.Duration) (items []T, ok b
 		q.waitLocked()
 		q.yieldLocked()
 	}
-	if linger > 0 && len(q.mu.heap) < max {
+	if linger > 0 && int(q.weight.Load()) < max {
 		q.lingerLocked(max, linger)
 	}
-	for len(dst) < max && len(q.mu.heap) > 0 {
+	for room := max; len(q.mu.heap) > 0; {
+		weight := q.mu.heap[0].weight
+		if weight > room && len(dst) > 0 {
+			break
+		}
+		room -= weight
 		dst = append(dst, q.removeLocked(0))
+		if room <= 0 {
+			break
+		}
 	}
 	more := len(q.mu.heap) > 0 && q.mu.waiting > 0
 	q.mu.Unlock()
 	if more {
 		q.wake.Signal()
 	}
-	return q.dropDead(dst), true
+	return q.DropDead(dst), true
 }
 
-// lingerLocked waits until max items are queued, the queue closes or is emptied
+// lingerLocked waits until items of weight max are queued, the queue closes or is emptied
 // by another worker, or the time is over.
 func (q *Queue[T]) lingerLocked(max int, linger time.Duration) {
 	end := time.Now().Add(linger)
@@ -138,7 +180,7 @@ func (q *Queue[T]) lingerLocked(max int, linger time.Duration) {
 		q.wake.Broadcast()
 	})
 	defer timer.Stop()
-	for n := len(q.mu.heap); n > 0 && n < max && !q.mu.closed; n = len(q.mu.heap) {
+	for n := int(q.weight.Load()); n > 0 && n < max && !q.mu.closed; n = int(q.weight.Load()) {
 		// The head may have changed while this worker slept.
 		head := q.mu.heap[0].item.Handoff()
 		stop := head.queuedAt.Add(head.until.Sub(head.queuedAt) / 2)
@@ -172,8 +214,9 @@ func (q *Queue[T]) waitLocked() {
 	q.mu.waiting--
 }
 
-// dropDead finishes the items that need no work any more and keeps the rest.
-func (q *Queue[T]) dropDead(items []T) []T {
+// DropDead finishes the items that need no work any more and keeps the rest. A
+// worker that takes a while before it comes to some of what it took asks again.
+func (q *Queue[T]) DropDead(items []T) []T {
 	now := time.Now()
 	live := items[:0]
 	for _, it := range items {
@@ -207,8 +250,8 @@ func Release[T Item](item T) {
 	}
 }
 
-// Len is the number of items that wait.
-func (q *Queue[T]) Len() int { return int(q.length.Load()) }
+// Weight of the items that wait, together.
+func (q *Queue[T]) Weight() int { return int(q.weight.Load()) }
 
 // Close refuses new items; workers still get what is queued, then ok=false.
 func (q *Queue[T]) Close() {

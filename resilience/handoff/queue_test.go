@@ -24,7 +24,7 @@ func TestTakeOrdersByPriorityThenDeadline(t *testing.T) {
 	wantIDs(t, items, 3, 1, 5)
 	items, _ = q.Take(items[:0], 3, 0)
 	wantIDs(t, items, 4, 2)
-	if n := q.Len(); n != 0 {
+	if n := q.Weight(); n != 0 {
 		t.Errorf("Len = %d", n)
 	}
 }
@@ -112,7 +112,7 @@ func TestAFullQueueShedsTheLessImportantWithMostTimeLeft(t *testing.T) {
 	if err := q.Submit(newJob(8), time.Now().Add(soon), Normal); err != ErrFull {
 		t.Errorf("Submit = %v although all queued are as important", err)
 	}
-	if n := q.Len(); n != 4 {
+	if n := q.Weight(); n != 4 {
 		t.Errorf("Len = %d", n)
 	}
 }

@@ -38,13 +38,14 @@ const (
 // Ticket is the shared part of an item: embed it by value. The zero value is
 // ready once Init was called.
 //
-// until, prio and queuedAt are written by the caller before Submit and only
-// read after. err is written by the worker before the move to done and read by
+// until, prio, weight and queuedAt are written by the caller before Submit and
+// only read after. err is written by the worker before the move to done and read by
 // the caller after it. state and holds are atomic.
 type Ticket struct {
 	until    time.Time
 	queuedAt time.Time
 	prio     Priority
+	weight   int // 0 counts as 1
 	state    atomic.Uint32
 	holds    atomic.Int32
 	ready    chan struct{} // cap 1; holds a token exactly when state became done
@@ -63,8 +64,15 @@ func (t *Ticket) Init() {
 func (t *Ticket) Hold() {
 	t.holds.Store(1)
 	t.state.Store(idle)
-	t.err = nil
+	t.err, t.weight = nil, 1
 }
+
+// Weigh says before Submit how much of the queue's capacity, and of what a worker
+// takes at once, the item is. An item that is not weighed is 1.
+func (t *Ticket) Weigh(n int) { t.weight = n }
+
+// Weight of the item.
+func (t *Ticket) Weight() int { return max(t.weight, 1) }
 
 // Until is the deadline that the item was submitted with.
 func (t *Ticket) Until() time.Time { return t.until }
@@ -98,6 +106,14 @@ func (t *Ticket) Wait() error {
 		}
 		<-t.ready // the worker won the race; its token is on its way
 		return t.err
+	}
+}
+
+// Abandon leaves without waiting: the worker need not work for the item any more.
+// It stands in the place of Wait, after which it must not be called.
+func (t *Ticket) Abandon() {
+	if !t.state.CompareAndSwap(pending, abandoned) {
+		<-t.ready // the outcome is there, or on its way
 	}
 }
 

@@ -109,7 +109,8 @@ func (r *Rig) Version(model string, version int) *Version {
 	if err != nil {
 		r.TB.Fatal(err)
 	}
-	v.Lane = &router.Lane{Model: model, Version: version, In: layout, Out: layout, View: v.View, SameInputs: model,
+	v.Lane = &router.Lane{Model: model, Version: version, Signature: models.Signature{Batched: true, Inputs: layout.Ports, Outputs: layout.Ports},
+		In: layout, Out: layout, View: v.View, SameInputs: model,
 		Scorer: scorer{v.Batcher}, FeatureGuard: r.FeatureGrd, ScoreGuard: v.Guard,
 		Prediction: router.Prediction{Port: 2, Element: 0}, Metrics: r.Metrics.Lane(model, version)}
 	for f, name := range featureNames {

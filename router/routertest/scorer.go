@@ -15,6 +15,23 @@ type scorer struct{ *batcher.Batcher }
 
 func (s scorer) Acquire() router.Job { return (*job)(s.Batcher.Acquire()) }
 
+func (s scorer) AcquireTensors() router.TensorJob {
+	return (*tensorJob)(s.Batcher.AcquireTensors())
+}
+
+type tensorJob batcher.TensorJob
+
+func (j *tensorJob) inner() *batcher.TensorJob { return (*batcher.TensorJob)(j) }
+func (j *tensorJob) Outputs() []models.Tensor  { return j.inner().Outputs() }
+func (j *tensorJob) Release()                  { j.inner().Release() }
+func (j *tensorJob) Timing() (queued, run time.Duration, rows int) {
+	return j.inner().Timing()
+}
+
+func (j *tensorJob) Score(in []models.Tensor, rows int, owner models.Owner, until time.Time, prio handoff.Priority) error {
+	return meaning(j.inner().Score(in, rows, owner, until, prio))
+}
+
 type job batcher.Job
 
 func (j *job) inner() *batcher.Job { return (*batcher.Job)(j) }
@@ -33,7 +50,10 @@ var meanings = []struct{ from, to error }{
 }
 
 func (j *job) Score(until time.Time, prio handoff.Priority) error {
-	err := j.inner().Score(until, prio)
+	return meaning(j.inner().Score(until, prio))
+}
+
+func meaning(err error) error {
 	if err == nil {
 		return nil
 	}

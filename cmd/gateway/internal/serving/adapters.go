@@ -19,6 +19,24 @@ type scorer struct{ *batcher.Batcher }
 
 func (s scorer) Acquire() router.Job { return (*job)(s.Batcher.Acquire()) }
 
+func (s scorer) AcquireTensors() router.TensorJob {
+	return (*tensorJob)(s.Batcher.AcquireTensors())
+}
+
+// tensorJob is a batcher's, in the same way as job.
+type tensorJob batcher.TensorJob
+
+func (j *tensorJob) inner() *batcher.TensorJob { return (*batcher.TensorJob)(j) }
+func (j *tensorJob) Outputs() []models.Tensor  { return j.inner().Outputs() }
+func (j *tensorJob) Release()                  { j.inner().Release() }
+func (j *tensorJob) Timing() (queued, run time.Duration, rows int) {
+	return j.inner().Timing()
+}
+
+func (j *tensorJob) Score(in []models.Tensor, rows int, owner models.Owner, until time.Time, prio handoff.Priority) error {
+	return scoreError(j.inner().Score(in, rows, owner, until, prio))
+}
+
 // job is a batcher's job whose errors are the router's. It is the same memory
 // under another type, so that the translation costs no allocation.
 type job batcher.Job

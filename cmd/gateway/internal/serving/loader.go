@@ -216,7 +216,7 @@ func (l *Loader) lane(c *repository.Candidate, session *inference.Session, v *fe
 		return nil, err
 	}
 	lane := &router.Lane{
-		Model: c.Model, Version: c.Version, In: in, Out: out, View: view{v},
+		Model: c.Model, Version: c.Version, Signature: session.Signature(), In: in, Out: out, View: view{v},
 		FeaturesRequired: l.RequireFeatures || c.Config.Features == models.FeaturesRequired,
 		SameInputs:       sameInputs(c, in),
 		Scorer:           scorer{b}, FeatureGuard: l.FeatureGuard, ScoreGuard: guard,
