@@ -136,27 +136,30 @@ func (s *Signature) checkTensor(port *Port, t *Tensor, rows *int) error {
 	if t.DType != port.DType {
 		return &FieldError{port.Name, "is " + t.DType.String() + "; the model needs " + port.DType.String()}
 	}
-	want := port.Shape
 	shape := t.Shape
 	if s.Batched {
 		if len(shape) == 0 {
 			return &FieldError{port.Name, "has no batch dimension; the model needs " + ShapeText(s.FullShape(port))}
 		}
-		n := shape[0]
-		switch {
-		case n < 1:
-			return &FieldError{port.Name, "holds no rows: its first dimension must be at least 1"}
-		case *rows >= 0 && int64(*rows) != n:
-			return &FieldError{port.Name, "has " + strconv.FormatInt(n, 10) + " rows where another input has " + strconv.Itoa(*rows)}
-		}
-		*rows, shape = int(n), shape[1:]
+		shape = shape[1:]
 	}
-	fits := len(shape) == len(want)
-	for d := 0; fits && d < len(want); d++ {
-		fits = want[d] < 0 || int64(want[d]) == shape[d]
+	fits := len(shape) == len(port.Shape)
+	for d := 0; fits && d < len(shape); d++ {
+		fits = port.Shape[d] < 0 || int64(port.Shape[d]) == shape[d]
 	}
 	if !fits {
 		return &FieldError{port.Name, "has shape " + ShapeText(t.Shape) + "; the model needs " + ShapeText(s.FullShape(port))}
+	}
+	if !s.Batched {
+		return nil
+	}
+	switch n := t.Shape[0]; {
+	case n < 1:
+		return &FieldError{port.Name, "holds no rows: its first dimension must be at least 1"}
+	case *rows >= 0 && int64(*rows) != n:
+		return &FieldError{port.Name, "has " + strconv.FormatInt(n, 10) + " rows where another input has " + strconv.Itoa(*rows)}
+	default:
+		*rows = int(n)
 	}
 	return nil
 }
