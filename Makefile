@@ -31,6 +31,10 @@ build: onnxruntime ## build bin/gateway
 test: build redis ## run every test with the race detector
 	$(GO) test -race -timeout 10m ./...
 
+.PHONY: chaos
+chaos: build redis ## run the fault tests that take long, and show what each case expects and saw (minutes)
+	@scripts/chaos.sh $(CHAOS_ARGS)
+
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
@@ -47,6 +51,18 @@ bench: build redis ## measure latency and throughput against the bare floor (min
 microbench: onnxruntime redis ## run the Go micro-benchmarks of each stage
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
+.PHONY: interop
+interop: onnxruntime ## run real clients (tritonclient, KServe, perf_analyzer) against the gateway; installs them (Python)
+	$(GO) test -tags interop -count 1 -timeout 20m -v -run 'TestClients|TestPerfAnalyzer' ./cmd/gateway/e2e/interop
+
+.PHONY: conformance
+conformance: onnxruntime ## make interop, and every ONNX backend test over each transport; writes docs/conformance.md
+	$(GO) test -tags interop -count 1 -timeout 60m -v ./cmd/gateway/e2e/interop -args -report $(CURDIR)/docs/conformance.md
+
+.PHONY: assignments
+assignments: ## recompute 1,000,000 assignments with the reference in Python and compare (minutes)
+	$(GO) test -run TestReferenceRecomputes -count 1 -timeout 60m -v ./abtest -args -assignments 1000000
+
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME each (default 20s)
 	@scripts/fuzz.sh $${FUZZTIME:-20s}
@@ -54,6 +70,10 @@ fuzz: ## run every fuzz target for FUZZTIME each (default 20s)
 .PHONY: models
 models: ## train and export the demo, test and bench models again (needs Python 3 with venv)
 	@scripts/models.sh
+
+.PHONY: proto
+proto: ## write the Go code of the gRPC protocol again (needs Python 3 with venv)
+	@scripts/proto.sh
 
 .PHONY: docs
 docs: build ## write docs/configuration.md from the code

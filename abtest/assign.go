@@ -1,55 +1,9 @@
 package abtest
 
-import "fmt"
-
-// Reason says why a unit got what it got.
-type Reason uint8
-
-// The reasons, ordered by how close an experiment came to deciding.
-const (
-	// ReasonDefault: no experiment is about the model.
-	ReasonDefault Reason = iota
-	// ReasonDisabled: every experiment about the model is switched off.
-	ReasonDisabled
-	// ReasonNotTargeted: the request's context meets no experiment's condition.
-	ReasonNotTargeted
-	// ReasonOutOfRange: a condition was met, but the unit's bucket in the layer
-	// is not one that the experiment owns.
-	ReasonOutOfRange
-	// ReasonSplit: the unit's bucket chose the variant.
-	ReasonSplit
-	// ReasonOverride: the unit is listed for the variant.
-	ReasonOverride
-	// ReasonForced: the request asked for the variant.
-	ReasonForced
-)
-
-var reasonNames = [...]string{"default", "disabled", "not_targeted", "out_of_range", "split", "override", "forced"}
-
-// String is the name shown in answers and metrics.
-func (r Reason) String() string {
-	if int(r) < len(reasonNames) {
-		return reasonNames[r]
-	}
-	return fmt.Sprintf("reason(%d)", uint8(r))
-}
-
-// MarshalText writes the name.
-func (r Reason) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
-
-// Reasons lists every reason, for metrics made in advance.
-func Reasons() []Reason {
-	all := make([]Reason, len(reasonNames))
-	for i := range all {
-		all[i] = Reason(i)
-	}
-	return all
-}
-
 // Assignment is what a Plan decided for a unit.
 type Assignment struct {
-	// Experiment and Variant are both nil when no experiment enrolled the unit:
-	// the model answers as if there were none. Variant is never a shadow.
+	// Experiment and Variant are both nil when no experiment gives a variant: the
+	// model answers as if there were none. Variant is never a shadow.
 	Experiment *Experiment
 	Variant    *Variant
 	// Bucket is the unit's bucket in the experiment, also where the variant was
@@ -60,89 +14,182 @@ type Assignment struct {
 	// model has, or that is a shadow. The rest is the assignment as if nothing
 	// had been asked for.
 	ForcedUnknown bool
+	// unit is the digest of the unit, for the samples of shadows.
+	unit uint64
 }
 
-// Assign decides for a unit about a model; see ModelPlan.Assign.
-func (p *Plan) Assign(model string, unit []byte, attrs Attributes, forced []byte) Assignment {
-	return p.models[model].Assign(unit, attrs, forced)
-}
+// Assign decides for a request about a model; see ModelPlan.Assign.
+func (p *Plan) Assign(model string, r *Request) Assignment { return p.models[model].Assign(r) }
 
-// Assign decides for a unit. The first of these that applies wins:
+// Assign decides for a request. The first of these that applies wins; doc.go
+// says why:
 //
-//  1. forced, unless empty: "variant" of the first enabled experiment in the
-//     file that has an answering variant of that name, or "experiment/variant".
-//     It ignores targeting and ranges. Pass it only if the caller may force.
-//  2. an override that lists the unit, of the first such enabled experiment in
-//     the file. It ignores targeting and ranges.
-//  3. the first enabled experiment in the file whose targeting the attributes
-//     meet and whose range of its layer holds the unit; there the unit's bucket
-//     chooses the variant.
+//  1. forced: the variant that the request asks for.
+//  2. an override: the first open experiment that lists the user.
+//  3. a sticky assignment: the first open experiment for whose unit a variant is
+//     stored that is still valid.
+//  4. the first experiment in the file that enrols the unit: no holdout has it,
+//     the prerequisites are met, the unit's bucket in the layer is the
+//     experiment's, the request is targeted, and the unit is on the ramp. There
+//     the unit's bucket chooses the variant.
 //
-// It allocates nothing, keeps nothing of its arguments, and accepts any unit,
-// the empty one too.
-func (m *ModelPlan) Assign(unit []byte, attrs Attributes, forced []byte) Assignment {
+// It allocates nothing, keeps nothing of its argument, and accepts any bytes.
+func (m *ModelPlan) Assign(r *Request) Assignment {
 	if m == nil {
-		return Assignment{ForcedUnknown: len(forced) > 0}
+		return Assignment{ForcedUnknown: len(r.Forced) > 0}
 	}
-	u := hashUnit(unit)
+	s := subject{Request: r, plan: m.plan}
 	unknown := false
-	if len(forced) > 0 {
-		if t, ok := m.forced[string(forced)]; ok {
-			return Assignment{t.experiment, t.variant, bucketOf(t.experiment.key, u), ReasonForced, false}
+	if len(r.Forced) > 0 {
+		if t, ok := m.forced[string(r.Forced)]; ok {
+			return s.assigned(t.experiment, t.variant, ReasonForced)
 		}
 		unknown = true
 	}
-	if t, ok := m.overrides[string(unit)]; ok {
-		return Assignment{t.experiment, t.variant, bucketOf(t.experiment.key, u), ReasonOverride, unknown}
-	}
-	closest := ReasonDisabled
-	for _, e := range m.live {
-		if r := e.enrol(u, attrs); r != ReasonSplit {
-			closest = max(closest, r)
-			continue
-		}
-		b := bucketOf(e.key, u)
-		return Assignment{e, e.VariantAt(b), b, ReasonSplit, unknown}
-	}
-	return Assignment{Reason: closest, ForcedUnknown: unknown}
+	a := m.decide(&s)
+	a.ForcedUnknown = unknown
+	return a
 }
 
-// enrol says whether chance gives the unit to this enabled experiment
-// (ReasonSplit), or why not.
-func (e *Experiment) enrol(unit uint64, attrs Attributes) Reason {
-	if e.targeting != nil && !e.targeting.match(attrs) {
-		return ReasonNotTargeted
+// decide is Assign for a request that forces nothing.
+func (m *ModelPlan) decide(s *subject) Assignment {
+	if t, ok := m.override(s, nil); ok {
+		return s.assigned(t.experiment, t.variant, ReasonOverride)
 	}
-	if e.layered {
-		if b := bucketOf(e.layerKey, unit); b < e.low || b >= e.high {
-			return ReasonOutOfRange
+	if s.Stored != nil {
+		for _, e := range m.sticky {
+			if v := e.kept(s); v != nil {
+				return s.assigned(e, v, ReasonSticky)
+			}
 		}
+	}
+	var best *Experiment
+	reason := ReasonNotRunning
+	for i := range m.groups {
+		g := &m.groups[i]
+		if best != nil && best.index < g.first {
+			break
+		}
+		switch e, r := g.ask(s); {
+		case !r.Assigns():
+			if best == nil {
+				reason = max(reason, r)
+			}
+		case best == nil || e.index < best.index:
+			best, reason = e, r
+		}
+	}
+	switch {
+	case best == nil:
+		return Assignment{Reason: reason}
+	case reason == ReasonPaused && best.fallback == nil:
+		return Assignment{Reason: ReasonPaused}
+	case reason == ReasonPaused:
+		return s.assigned(best, best.fallback, ReasonPaused)
+	}
+	a := s.assigned(best, nil, ReasonSplit)
+	a.Variant = best.VariantAt(a.Bucket)
+	return a
+}
+
+// assigned is an assignment to a variant. A request without the unit, which can
+// only be forced or overridden, counts as one with an empty id.
+func (s *subject) assigned(e *Experiment, v *Variant, r Reason) Assignment {
+	u, ok := s.unit(e.unit)
+	if !ok {
+		u = hashUnit([]byte(nil))
+	}
+	return Assignment{Experiment: e, Variant: v, Bucket: bucketOf(e.key, u), Reason: r, unit: u}
+}
+
+// enrol says whether chance gives the request's unit to this open experiment:
+// ReasonSplit, or ReasonPaused where it is paused. Otherwise it says why not.
+// owned: the unit's bucket in the layer is known to be the experiment's.
+func (e *Experiment) enrol(s *subject, owned bool) Reason {
+	u, ok := s.unit(e.unit)
+	switch {
+	case !ok:
+		return ReasonNoUnit
+	case s.heldOut() || e.layer != nil && e.layer.holdout.holds(s):
+		return ReasonHoldout
+	case e.requiring && !e.met(s):
+		return ReasonPrerequisite
+	case !owned && !e.owns(s):
+		return ReasonOutOfRange
+	case !e.program.holds(s):
+		return ReasonNotTargeted
+	case e.ramped && !e.schedule.onRamp(u, s.Now):
+		return ReasonOutsideRamp
+	case e.state == Paused:
+		return ReasonPaused
 	}
 	return ReasonSplit
 }
 
-// Explain appends what each experiment about the model says of the unit by
-// itself, in file order: the variant that it would choose, or the reason why
-// it does not. Assign's answer is the first override, else the first split.
-// Experiment and Bucket are always set; Variant only for override and split.
-func (m *ModelPlan) Explain(dst []Assignment, unit []byte, attrs Attributes) []Assignment {
+// owns says whether the request's bucket in the layer is in the range.
+func (e *Experiment) owns(s *subject) bool {
+	if e.layer == nil {
+		return true
+	}
+	u, ok := s.unit(e.layer.unit)
+	if !ok {
+		return false
+	}
+	b := bucketOf(e.layer.key, u)
+	return e.low <= b && b < e.high
+}
+
+// alone is what the experiment says of a request by itself, as if it were the
+// only one about its model. The variant is nil where it gives none.
+func (e *Experiment) alone(s *subject) (v *Variant, bucket uint16, r Reason) {
+	u, ok := s.unit(e.unit)
+	if ok {
+		bucket = bucketOf(e.key, u)
+	}
+	if r = e.open(s.Now); r != ReasonSplit {
+		return nil, bucket, r
+	}
+	if t, ok := e.plan.override(s, e); ok {
+		return t.variant, bucket, ReasonOverride
+	}
+	if v = e.kept(s); v != nil {
+		return v, bucket, ReasonSticky
+	}
+	switch r = e.enrol(s, false); r {
+	case ReasonPaused:
+		return e.fallback, bucket, r
+	case ReasonSplit:
+		return e.VariantAt(bucket), bucket, r
+	}
+	return nil, bucket, r
+}
+
+// Explain appends what each experiment about the model says of a request by
+// itself, in file order: the variant that it would give, or the reason why it
+// gives none. Forced variants are not looked at. Assign's answer is the first
+// override, else the first sticky one, else the first split or paused.
+// Experiment is always set; Variant only where there is one.
+func (m *ModelPlan) Explain(dst []Assignment, r *Request) []Assignment {
 	if m == nil {
 		return dst
 	}
-	u := hashUnit(unit)
-	listed := m.overrides[string(unit)]
+	s := subject{Request: r, plan: m.plan}
 	for _, e := range m.all {
-		a := Assignment{Experiment: e, Bucket: bucketOf(e.key, u), Reason: ReasonDisabled}
-		switch {
-		case !e.enabled:
-		case listed.experiment == e:
-			a.Variant, a.Reason = listed.variant, ReasonOverride
-		default:
-			if a.Reason = e.enrol(u, attrs); a.Reason == ReasonSplit {
-				a.Variant = e.VariantAt(a.Bucket)
-			}
-		}
+		a := Assignment{Experiment: e}
+		a.Variant, a.Bucket, a.Reason = e.alone(&s)
+		a.unit, _ = s.unit(e.unit)
 		dst = append(dst, a)
 	}
 	return dst
+}
+
+// ShadowHit says whether Experiment.Shadows()[i] is to score this request as
+// well. A unit is sampled always or never; a larger sample keeps the smaller
+// one's units. A paused experiment samples nobody.
+func (a *Assignment) ShadowHit(i int) bool {
+	v := a.Experiment.shadows[i]
+	if a.Reason == ReasonPaused {
+		return false
+	}
+	return v.sample == Buckets || bucketOf(v.sampleKey, a.unit) < v.sample
 }

@@ -11,7 +11,7 @@ import (
 const precedence = `
 layers: [{name: shared}]
 experiments:
-  - {name: "off", model: m, enabled: false, overrides: {on: [vip]}, variants: [{name: "on", weight: 100}]}
+  - {name: "off", model: m, state: stopped, overrides: {on: [vip]}, variants: [{name: "on", weight: 100}]}
   - name: germans
     model: m
     layer: shared
@@ -23,7 +23,7 @@ experiments:
     model: m
     overrides: {c: [gerd, vip]}
     variants: [{name: a, weight: 0}, {name: c, weight: 50}, {name: d, weight: 50}]
-  - {name: paused, model: p, enabled: false, variants: [{name: a, weight: 100}]}
+  - {name: over, model: p, state: archived, variants: [{name: a, weight: 100}]}
   - {name: narrow, model: n, layer: shared, range: [5000, 10000], targeting: {attribute: country, eq: de}, variants: [{name: a, weight: 100}]}
 `
 
@@ -49,14 +49,14 @@ func TestPrecedence(t *testing.T) {
 		about, model, unit string
 		attrs              attributes
 		forced             string
-		experiment         string // "experiment/variant"; a variant of * is any
+		want               string // "experiment/variant"; a variant of * is any
 		reason             Reason
 		unknown            bool
 	}{
 		{"no experiment", "other", in, de, "", "", ReasonDefault, false},
 		{"no experiment, forced", "other", in, de, "a", "", ReasonDefault, true},
-		{"all disabled", "p", in, de, "", "", ReasonDisabled, false},
-		{"all disabled, forced", "p", in, de, "a", "", ReasonDisabled, true},
+		{"none runs", "p", in, de, "", "", ReasonNotRunning, false},
+		{"none runs, forced", "p", in, de, "a", "", ReasonNotRunning, true},
 		{"first experiment that enrols", "m", in, de, "", "germans/a", ReasonSplit, false},
 		{"targeting fails", "m", in, fr, "", "everyone/*", ReasonSplit, false},
 		{"range fails", "m", out, de, "", "everyone/*", ReasonSplit, false},
@@ -64,29 +64,28 @@ func TestPrecedence(t *testing.T) {
 		{"nothing enrols: range", "n", in, de, "", "", ReasonOutOfRange, false},
 		{"layer's other half", "n", out, de, "", "narrow/a", ReasonSplit, false},
 		{"override beats targeting and range", "m", "gerd", fr, "", "germans/b", ReasonOverride, false},
-		{"override further down beats split, disabled ones do not count", "m", "vip", de, "", "everyone/c", ReasonOverride, false},
+		{"override further down beats split, stopped ones do not count", "m", "vip", de, "", "everyone/c", ReasonOverride, false},
 		{"forced beats override", "m", "vip", fr, "d", "everyone/d", ReasonForced, false},
 		{"forced beats targeting; first experiment with the name", "m", out, fr, "a", "germans/a", ReasonForced, false},
 		{"forced by full name", "m", in, de, "everyone/a", "everyone/a", ReasonForced, false},
 		{"forced typo", "m", in, de, "aa", "germans/a", ReasonSplit, true},
 		{"forced typo of an overridden unit", "m", "vip", de, "aa", "everyone/c", ReasonOverride, true},
 		{"forced shadow", "m", in, de, "s", "germans/a", ReasonSplit, true},
-		{"forced variant of a disabled experiment", "m", in, de, "off/on", "germans/a", ReasonSplit, true},
+		{"forced variant of a stopped experiment", "m", in, de, "off/on", "germans/a", ReasonSplit, true},
 		{"forced variant of another model", "n", out, de, "germans/a", "narrow/a", ReasonSplit, true},
 	} {
-		a := p.Assign(c.model, []byte(c.unit), &c.attrs, []byte(c.forced))
-		got := ""
+		a := p.Assign(c.model, &Request{User: []byte(c.unit), Attributes: &c.attrs, Forced: []byte(c.forced)})
+		got := armOf(a)
 		if a.Experiment != nil {
-			got = a.Experiment.Name() + "/" + a.Variant.Name()
-			if c.experiment == a.Experiment.Name()+"/*" {
-				got = c.experiment
+			if c.want == a.Experiment.Name()+"/*" {
+				got = c.want
 			}
 			if a.Variant.Shadow() || a.Bucket != bucketOf(a.Experiment.key, hashUnit([]byte(c.unit))) {
 				t.Errorf("%s: shadow %v, bucket %d", c.about, a.Variant.Shadow(), a.Bucket)
 			}
 		}
-		if got != c.experiment || a.Reason != c.reason || a.ForcedUnknown != c.unknown || (a.Experiment == nil) != (a.Variant == nil) {
-			t.Errorf("%s: got %q %s unknown=%v, want %q %s unknown=%v", c.about, got, a.Reason, a.ForcedUnknown, c.experiment, c.reason, c.unknown)
+		if got != c.want || a.Reason != c.reason || a.ForcedUnknown != c.unknown || (a.Experiment == nil) != (a.Variant == nil) {
+			t.Errorf("%s: got %q %s unknown=%v, want %q %s unknown=%v", c.about, got, a.Reason, a.ForcedUnknown, c.want, c.reason, c.unknown)
 		}
 	}
 }
@@ -100,13 +99,13 @@ func TestExplain(t *testing.T) {
 		attrs attributes
 		want  []Reason
 	}{
-		{in, attributes{"country": "de"}, []Reason{ReasonDisabled, ReasonSplit, ReasonSplit}},
-		{in, nil, []Reason{ReasonDisabled, ReasonNotTargeted, ReasonSplit}},
-		{out, attributes{"country": "de"}, []Reason{ReasonDisabled, ReasonOutOfRange, ReasonSplit}},
-		{"gerd", nil, []Reason{ReasonDisabled, ReasonOverride, ReasonSplit}},
+		{in, attributes{"country": "de"}, []Reason{ReasonNotRunning, ReasonSplit, ReasonSplit}},
+		{in, nil, []Reason{ReasonNotRunning, ReasonNotTargeted, ReasonSplit}},
+		{out, attributes{"country": "de"}, []Reason{ReasonNotRunning, ReasonOutOfRange, ReasonSplit}},
+		{"gerd", nil, []Reason{ReasonNotRunning, ReasonOverride, ReasonOverride}},
 	} {
 		var got []Reason
-		for _, a := range m.Explain(nil, []byte(c.unit), &c.attrs) {
+		for _, a := range m.Explain(nil, of(c.unit, &c.attrs)) {
 			got = append(got, a.Reason)
 			if (a.Variant != nil) != (a.Reason >= ReasonSplit) {
 				t.Errorf("%s: variant %v for %s", c.unit, a.Variant, a.Reason)
@@ -116,7 +115,7 @@ func TestExplain(t *testing.T) {
 			t.Errorf("%s with %v: %v, want %v", c.unit, c.attrs, got, c.want)
 		}
 	}
-	if got := p.ModelExperiments("other").Explain(nil, []byte("u"), nil); got != nil {
+	if got := p.ModelExperiments("other").Explain(nil, of("u", nil)); got != nil {
 		t.Errorf("a model without experiments explains %v", got)
 	}
 }
@@ -128,7 +127,7 @@ func TestSplitMeetsWeights(t *testing.T) {
 		const n = 30000
 		counts := map[*Variant]int{}
 		for i := range n {
-			counts[p.Assign("m", []byte(unit(i)), nil, nil).Variant]++
+			counts[p.Assign("m", of(unit(i), nil)).Variant]++
 		}
 		for v, got := range counts {
 			want := float64(v.Weight()) / Buckets * n
@@ -139,13 +138,13 @@ func TestSplitMeetsWeights(t *testing.T) {
 	}
 }
 
-// Over a ramp no user ever leaves the growing variant, and a pause changes nothing.
-func TestRampIsMonotone(t *testing.T) {
+// While a weight grows no user ever leaves the growing variant.
+func TestGrowingWeightIsMonotone(t *testing.T) {
 	had := map[int]bool{}
 	for _, w := range []float64{0, 0.01, 1, 5, 20, 20, 50, 99.99, 100} {
-		p := compile(t, nil, split("ramp", math.Round(1e4-100*w)/100, w))
+		p := compile(t, nil, split("growing", math.Round(1e4-100*w)/100, w))
 		for i := range 5000 {
-			b := p.Assign("m", []byte(fmt.Sprint("user", i)), nil, nil).Variant.Name() == "b"
+			b := p.Assign("m", of(fmt.Sprint("user", i), nil)).Variant.Name() == "b"
 			if had[i] && !b {
 				t.Fatalf("user%d left the variant at %g %%", i, w)
 			}
@@ -167,7 +166,7 @@ func TestLayersAreExclusive(t *testing.T) {
 	for i := range n {
 		enrolled := 0
 		for k, e := range es {
-			if a := p.Assign(e.Model, []byte(fmt.Sprint(i)), nil, nil); a.Reason == ReasonSplit {
+			if a := p.Assign(e.Model, of(fmt.Sprint(i), nil)); a.Reason == ReasonSplit {
 				enrolled++
 				counts[k]++
 				if a.Variant.Name() == "b" {
@@ -191,30 +190,35 @@ func TestLayersAreExclusive(t *testing.T) {
 	}
 }
 
+// withShadow is an even split with a shadow that samples so many percent.
+func withShadow(sample float64) ExperimentConfig {
+	e := split("e", 50, 50)
+	e.Variants = append(e.Variants, VariantConfig{Name: "s", Shadow: true, Sample: &sample, Version: 9}, VariantConfig{Name: "all", Shadow: true})
+	return e
+}
+
 func TestShadows(t *testing.T) {
-	config := func(sample *float64) *Experiment {
-		e := split("e", 50, 50)
-		e.Variants = append(e.Variants, VariantConfig{Name: "s", Shadow: true, Sample: sample, Version: 9}, VariantConfig{Name: "all", Shadow: true})
-		return compile(t, nil, e).Experiments()[0]
-	}
-	ten, twenty := config(ptr(10.0)), config(ptr(20.0))
-	if s := ten.Shadows(); len(s) != 2 || s[0].Name() != "s" || s[0].Version() != 9 || s[0].Sample() != 1000 || s[1].Sample() != Buckets || s[0].Weight() != 0 {
+	s := compile(t, nil, withShadow(10)).Experiments()[0].Shadows()
+	if len(s) != 2 || s[0].Name() != "s" || s[0].Version() != 9 || s[0].Sample() != 1000 || s[1].Sample() != Buckets || s[0].Weight() != 0 {
 		t.Fatalf("shadows %+v", s)
 	}
 	const n = 50000
 	hits, joint := 0, 0
+	small := compile(t, nil, withShadow(10)).ModelExperiments("m")
+	large := compile(t, nil, withShadow(20)).ModelExperiments("m")
 	for i := range n {
-		u := []byte(fmt.Sprint("user-", i))
-		hit := ten.ShadowHit(0, u)
-		if hit && !twenty.ShadowHit(0, u) {
-			t.Fatalf("a larger sample lost %s", u)
+		r := of(fmt.Sprint("user-", i), nil)
+		a, b := small.Assign(r), large.Assign(r)
+		hit := a.ShadowHit(0)
+		if hit && !b.ShadowHit(0) {
+			t.Fatalf("a larger sample lost %s", r.User)
 		}
-		if !ten.ShadowHit(1, u) {
-			t.Fatalf("a sample of 100 misses %s", u)
+		if !a.ShadowHit(1) {
+			t.Fatalf("a sample of 100 misses %s", r.User)
 		}
 		if hit {
 			hits++
-			if ten.VariantAt(bucketOf(ten.key, hashUnit(u))).Name() == "b" {
+			if a.Variant.Name() == "b" {
 				joint++
 			}
 		}
@@ -224,59 +228,86 @@ func TestShadows(t *testing.T) {
 	}
 }
 
-func TestReasonNames(t *testing.T) {
-	for _, r := range Reasons() {
-		if b, err := r.MarshalText(); err != nil || string(b) != reasonNames[r] {
-			t.Errorf("reason %d is %q, %v", r, b, err)
+// everyWay are requests that go through every part of a decision.
+func everyWay() []*Request {
+	kept := stored{"sticky": []byte("b")}
+	de, ids := &fixed{"country", Value{Kind: String, Str: []byte("de")}}, entities{"org": []byte("acme")}
+	number := &fixed{"session", Value{Kind: Number, Num: 123}}
+	var out []*Request
+	for _, user := range []string{"", "unit-1", "vip", "unit-2"} {
+		for _, forced := range []string{"", "all/b", "typo"} {
+			for _, attrs := range []Attributes{nil, de, number} {
+				for _, units := range []Units{nil, ids} {
+					for _, s := range []Stored{nil, kept} {
+						out = append(out, &Request{User: []byte(user), Attributes: attrs, Units: units, Forced: []byte(forced), Stored: s, Now: 1 << 31})
+					}
+				}
+			}
 		}
 	}
-	if got := Reason(99).String(); got != "reason(99)" {
-		t.Errorf("unknown reason is %q", got)
-	}
+	return out
 }
 
+const everyPart = `
+lists: {long: [a, b, c, d, e, f, g, h, i, vip, de]}
+holdout: {share: 10}
+layers: [{name: l, holdout: {share: 10}}, {name: orgs, unit: org}]
+experiments:
+  - {name: needed, model: other, overrides: {a: [vip]}, variants: [{name: a, weight: 50}, {name: b, weight: 50}]}
+  - {name: sticky, model: m, sticky: true, unit: session, ramp: [{share: 20}], variants: [{name: a, weight: 50}, {name: b, weight: 50}]}
+  - name: all
+    model: m
+    layer: l
+    range: [0, 5000]
+    start: "2000-01-01T00:00:00Z"
+    ramp: [{share: 20}, {at: "2030-01-01T00:00:00Z", share: 50}]
+    prerequisites: [{experiment: needed}]
+    targeting: {any: [{attribute: country, in_list: long, prefix: d, suffix: e, contains: d}, {percent: 10, salt: p}, {unit: user, in_list: long}, {attribute: session, gt: 1, lt: 200}, {attribute: app, semver_gt: 1.2.3}]}
+    overrides: {b: [vip]}
+    variants: [{name: a, weight: 40}, {name: b, weight: 30}, {name: c, weight: 30}, {name: s, shadow: true}]
+  - {name: orgs, model: m, unit: org, layer: orgs, variants: [{name: a, weight: 50}, {name: b, weight: 50}]}
+`
+
 func TestAssignDoesNotAllocate(t *testing.T) {
-	p := compileYAML(t, precedence)
-	unit, vip, forced, typo := []byte("unit-1"), []byte("vip"), []byte("everyone/d"), []byte("x")
-	de := &fixed{"country", Value{Kind: String, Str: []byte("de")}}
-	m, e := p.ModelExperiments("m"), p.Experiment("germans")
-	var sink Assignment
-	n := testing.AllocsPerRun(100, func() {
-		sink = p.Assign("m", unit, de, nil)
-		sink = m.Assign(unit, de, forced)
-		sink = m.Assign(vip, nil, typo)
-		sink = m.Assign(unit, nil, nil)
-		e.ShadowHit(0, unit)
-	})
-	if n != 0 || sink.Experiment == nil {
-		t.Errorf("%v allocations", n)
+	p := compileYAML(t, everyPart)
+	m, requests := p.ModelExperiments("m"), everyWay()
+	seen := map[Reason]bool{}
+	for _, r := range requests {
+		a := p.Assign("m", r)
+		seen[a.Reason] = true
+		n := testing.AllocsPerRun(10, func() {
+			a = m.Assign(r)
+			if a.Experiment != nil && len(a.Experiment.Shadows()) > 0 {
+				a.ShadowHit(0)
+			}
+		})
+		if n != 0 {
+			t.Errorf("%v allocations for %+v, %s", n, r, a.Reason)
+		}
+	}
+	for _, r := range []Reason{ReasonSplit, ReasonSticky, ReasonOverride, ReasonForced} {
+		if !seen[r] {
+			t.Errorf("no request with the reason %s", r)
+		}
 	}
 }
 
 // A plan is read by all requests at once; under the race detector this shows
 // that reading is all they do.
 func TestAssignFromManyGoroutines(t *testing.T) {
-	p := compileYAML(t, precedence)
-	const units, readers = 500, 4
-	decide := func(i int) Assignment {
-		return p.Assign("m", []byte(fmt.Sprint("unit", i)), &fixed{"country", Value{Kind: String, Str: []byte("de")}}, nil)
-	}
-	var want, got [units]Assignment
-	for i := range want {
-		want[i] = decide(i)
-	}
+	p := compileYAML(t, everyPart)
+	requests := everyWay()
+	const readers = 4
 	var all sync.WaitGroup
-	for r := range readers {
+	for i := range readers {
 		all.Go(func() {
-			for i := r; i < units; i += readers {
-				got[i] = decide(i)
-				p.Experiment("germans").ShadowHit(0, []byte("u"))
-				decide((i + 1) % units) // a unit that another reader has too
+			for j := range requests {
+				r := *requests[(i+j)%len(requests)]
+				if a, b := p.Assign("m", &r), p.ModelExperiments("m").Assign(&r); a != b {
+					t.Errorf("%+v, then %+v", a, b)
+				}
 			}
 		})
 	}
 	all.Wait()
-	if got != want {
-		t.Error("concurrent answers differ from sequential ones")
-	}
 }

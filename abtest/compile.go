@@ -1,17 +1,21 @@
 package abtest
 
-import (
-	"slices"
-	"strings"
-)
-
 // compiler turns a Config into a Plan and collects problems on the way.
 type compiler struct {
 	problems Problems
-	layers   map[string]uint64 // name to key
+	layers   map[string]*layer
 	byName   map[string]*Experiment
-	// listed are the overrides of each experiment, by unit.
-	listed    []map[string]*Variant
+	units    []string // the user is the first
+	// lists are the named ones, allLists in the order of their names; sets are
+	// the sets of conditions, each once.
+	lists    map[string]*set
+	allLists []*set
+	sets     map[string]*set
+	// attributes are the names that conditions look at, by number.
+	attributes     map[string]uint16
+	attributeNames []string
+	// listings are the overrides of each experiment, by user.
+	listings  []map[string]*Variant
 	overrides int
 	variants  int
 }
@@ -20,15 +24,16 @@ type compiler struct {
 // holds every problem. It keeps nothing of cfg. An empty Config is a plan in
 // which every model answers by default.
 func Compile(cfg Config) (*Plan, error) {
-	c := &compiler{layers: map[string]uint64{}, byName: map[string]*Experiment{}}
+	c := &compiler{layers: map[string]*layer{}, units: []string{userUnit}, byName: map[string]*Experiment{},
+		attributes: map[string]uint16{}, sets: map[string]*set{}}
+	c.readLists(cfg.Lists)
+	p := &Plan{models: map[string]*ModelPlan{}, byName: c.byName}
+	p.holdout = c.holdout("holdout", cfg.Holdout, userUnitSlot, "global")
 	for i := range c.limit("layers", len(cfg.Layers), MaxLayers) {
-		c.layer(place("layers").index(i), &cfg.Layers[i])
+		p.layers = append(p.layers, c.layer(place("layers").index(i), i, &cfg.Layers[i]))
 	}
-	var experiments []*Experiment
 	for i := range c.limit("experiments", len(cfg.Experiments), MaxExperiments) {
-		e := c.experiment(place("experiments").index(i), &cfg.Experiments[i])
-		e.index = i
-		experiments = append(experiments, e)
+		p.experiments = append(p.experiments, c.experiment(place("experiments").index(i), i, &cfg.Experiments[i]))
 	}
 	if c.overrides > MaxOverrides {
 		c.addf("experiments", "%d overrides in all, the limit is %d: put the users' group into the context and target it", c.overrides, MaxOverrides)
@@ -36,17 +41,21 @@ func Compile(cfg Config) (*Plan, error) {
 	if c.variants > MaxAllVariants {
 		c.addf("experiments", "%d variants in all, the limit is %d: remove experiments that are over", c.variants, MaxAllVariants)
 	}
-	c.overlaps(experiments)
+	c.prerequisites(p.experiments, cfg.Experiments)
+	c.overlaps(p.experiments)
 	if len(c.problems) > 0 {
 		return nil, c.problems
 	}
-	p := &Plan{experiments: experiments, byName: c.byName, models: map[string]*ModelPlan{}}
-	cache := slotCache{}
-	for i, e := range experiments {
-		e.dealSlots(cache)
-		p.add(e, c.listed[i])
+	p.units, p.attributes, p.lists = c.units, c.attributeNames, c.allLists
+	dealers := newSlotCache()
+	for i, e := range p.experiments {
+		e.dealSlots(dealers)
+		p.add(e, c.listings[i])
 	}
-	p.digest = digest(experiments, c.listed)
+	for _, m := range p.models {
+		m.group()
+	}
+	p.digest = digest(p, c.listings)
 	return p, nil
 }
 
@@ -58,12 +67,16 @@ func (c *compiler) limit(at place, n, most int) int {
 	return min(n, most)
 }
 
-func (c *compiler) layer(at place, cfg *LayerConfig) {
+func (c *compiler) layer(at place, i int, cfg *LayerConfig) *layer {
 	c.name(at.field("name"), cfg.Name)
 	if _, twice := c.layers[cfg.Name]; twice {
 		c.addf(at.field("name"), "%q is the name of an earlier layer", cfg.Name)
 	}
-	c.layers[cfg.Name] = hashKey(domainLayer, c.salt(at, cfg.Salt, cfg.Name))
+	l := &layer{name: cfg.Name, index: i, salt: c.salt(at, cfg.Salt, cfg.Name), unit: c.unitSlot(at.field("unit"), cfg.Unit)}
+	l.key = hashKey(domainLayer, l.salt)
+	l.holdout = c.holdout(at.field("holdout"), cfg.Holdout, l.unit, cfg.Name)
+	c.layers[cfg.Name] = l
+	return l
 }
 
 // salt checks a salt and fills in its default.
@@ -75,74 +88,22 @@ func (c *compiler) salt(at place, salt, name string) string {
 	return salt
 }
 
-// overlaps reports enabled experiments that claim one bucket of a layer. A
-// disabled one may overlap, so that its successor can take its range.
-func (c *compiler) overlaps(experiments []*Experiment) {
-	layers := map[string][]*Experiment{}
-	for _, e := range experiments {
-		if e.layered && e.enabled && e.low < e.high {
-			layers[e.layer] = append(layers[e.layer], e)
-		}
-	}
-	var late []*Experiment
-	rivals := map[*Experiment]*Experiment{}
-	for _, es := range layers {
-		slices.SortStableFunc(es, func(a, b *Experiment) int { return int(a.low) - int(b.low) })
-		// widest is the one that reaches furthest to the right so far.
-		for i, widest := 1, es[0]; i < len(es); i++ {
-			if es[i].low < widest.high {
-				a, b := es[i], widest
-				if a.index < b.index {
-					a, b = b, a
-				}
-				if rivals[a] == nil {
-					late = append(late, a)
-					rivals[a] = b
-				}
-			}
-			if es[i].high > widest.high {
-				widest = es[i]
-			}
-		}
-	}
-	slices.SortFunc(late, func(a, b *Experiment) int { return a.index - b.index })
-	for _, e := range late {
-		r := rivals[e]
-		c.addf(place("experiments").index(e.index).field("range"), "[%d, %d) overlaps [%d, %d) of experiment %q in layer %q: give each its own buckets",
-			e.low, e.high, r.low, r.high, r.name, e.layer)
-	}
-}
-
-// dealSlots gives every bucket to a variant.
-func (e *Experiment) dealSlots(cache slotCache) {
-	for _, v := range e.variants {
-		if v.weight > 0 {
-			e.dealt = append(e.dealt, v)
-		}
-	}
-	slices.SortFunc(e.dealt, func(a, b *Variant) int { return strings.Compare(a.name, b.name) })
-	shares := make([]share, len(e.dealt))
-	for i, v := range e.dealt {
-		shares[i] = share{v.name, v.weight}
-	}
-	e.slots = cache.deal(shares)
-}
-
 // add puts an experiment into the plan of its model, in file order.
 func (p *Plan) add(e *Experiment, listed map[string]*Variant) {
 	m := p.models[e.model]
 	if m == nil {
-		m = &ModelPlan{overrides: map[string]target{}, forced: map[string]target{}}
+		m = &ModelPlan{plan: p, listed: map[string]int32{}, forced: map[string]target{}}
 		p.models[e.model] = m
 	}
 	m.all = append(m.all, e)
-	if !e.enabled {
+	e.plan = m
+	if !e.Enabled() {
 		return
 	}
-	m.live = append(m.live, e)
-	for unit, v := range listed {
-		if _, earlier := m.overrides[unit]; !earlier {
-			m.overrides[unit] = target{e, v}
+	if e.state == Running {
+		m.list(e, listed)
+		if e.sticky {
+			m.sticky = append(m.sticky, e)
 		}
 	}
 	for _, v := range e.variants {

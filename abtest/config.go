@@ -3,75 +3,95 @@ package abtest
 // The limits on an experiments file. They keep a mistaken or hostile file from
 // holding a compile for minutes or a request for more than microseconds.
 const (
-	MaxExperiments = 1000
-	MaxLayers      = 1000
-	MaxVariants    = 64     // of one experiment, shadows included
-	MaxAllVariants = 5000   // over all experiments; dealing slots takes about a millisecond each
-	MaxOverrides   = 100000 // units, over all experiments
-	MaxConditions  = 64     // of one experiment: leaves and all/any/not alike
-	MaxNesting     = 8      // levels of conditions
-	MaxValues      = 1000   // in one in or not_in list
-	MaxNameBytes   = 64     // of an experiment, variant, layer or model name
-	MaxTextBytes   = 256    // of a salt, attribute name, prefix or unit
+	MaxExperiments  = 1000
+	MaxLayers       = 1000
+	MaxVariants     = 64     // of one experiment, shadows included
+	MaxAllVariants  = 5000   // over all experiments; dealing slots takes up to a millisecond each
+	MaxOverrides    = 100000 // units, over all experiments, those of named lists counted for each use
+	MaxLists        = 1000
+	MaxListValues   = 100000 // over all lists
+	MaxConditions   = 64     // of one experiment: leaves and all/any/not alike
+	MaxNesting      = 8      // levels of conditions
+	MaxValues       = 1000   // in one in or not_in list
+	MaxUnits        = 8      // different units of assignment, the user included
+	MaxRampSteps    = 32     // of one experiment
+	MaxRequires     = 8      // prerequisites of one experiment
+	MaxDecisions    = 64     // decisions about one unit that one experiment's prerequisites lead to
+	MaxPayloadBytes = 4096   // of one variant, as JSON
+	MaxNameBytes    = 64     // of an experiment, variant, layer, list, unit, label or model name
+	MaxTextBytes    = 256    // of a salt, attribute name, operand, list value or user
 )
 
 // Buckets is the number of buckets that units are hashed into: one bucket is a
-// hundredth of a percent, the smallest step of a weight.
+// hundredth of a percent, a basis point, the smallest step of a weight.
 const Buckets = 10000
 
 // Config is an experiments file. Zero values mean absent; where absent differs
 // from zero the field is a pointer. The doc tags are the reference text.
 type Config struct {
-	Experiments []ExperimentConfig `yaml:"experiments,omitempty" json:"experiments,omitempty" doc:"experiments, in the order in which they are considered; at most 1000"`
-	Layers      []LayerConfig      `yaml:"layers,omitempty" json:"layers,omitempty" doc:"layers: groups of experiments that never share a user; at most 1000"`
+	Experiments []ExperimentConfig  `yaml:"experiments,omitempty" json:"experiments,omitempty" doc:"experiments, in the order in which they are considered; at most 1000"`
+	Layers      []LayerConfig       `yaml:"layers,omitempty" json:"layers,omitempty" doc:"layers: groups of experiments that never share a unit; at most 1000"`
+	Lists       map[string][]string `yaml:"lists,omitempty" json:"lists,omitempty" doc:"named lists of strings for targeting and overrides; at most 1000 with 100000 values in all"`
+	Holdout     *HoldoutConfig      `yaml:"holdout,omitempty" json:"holdout,omitempty" doc:"units that no experiment gets; default: none"`
 }
 
 // LayerConfig names a set of buckets that experiments divide among themselves.
 type LayerConfig struct {
-	Name string `yaml:"name" json:"name" doc:"name that experiments refer to"`
-	Salt string `yaml:"salt,omitempty" json:"salt,omitempty" doc:"salt of the layer's buckets; default: the name"`
+	Name    string         `yaml:"name" json:"name" doc:"name that experiments refer to"`
+	Salt    string         `yaml:"salt,omitempty" json:"salt,omitempty" doc:"salt of the layer's buckets; default: the name"`
+	Unit    string         `yaml:"unit,omitempty" json:"unit,omitempty" doc:"unit that the layer's buckets are of; default: user"`
+	Holdout *HoldoutConfig `yaml:"holdout,omitempty" json:"holdout,omitempty" doc:"units that no experiment of the layer gets; default: none"`
+}
+
+// HoldoutConfig keeps a share of the units out of experiments.
+type HoldoutConfig struct {
+	Share *float64 `yaml:"share" json:"share" doc:"share of the units held out in percent, above 0, at most two decimals; a larger share keeps those of a smaller one"`
+	Salt  string   `yaml:"salt,omitempty" json:"salt,omitempty" doc:"salt of the holdout's buckets; changing it holds out others; default: the layer's name, or global"`
+	Unit  string   `yaml:"unit,omitempty" json:"unit,omitempty" doc:"unit that is held out; a request without it is not; default: the layer's unit, or user"`
 }
 
 // ExperimentConfig is one experiment about one model.
 type ExperimentConfig struct {
-	Name      string              `yaml:"name" json:"name" doc:"name, unique in the file: a letter or digit, then letters, digits, '.', '_', '-'; at most 64 bytes"`
-	Model     string              `yaml:"model" json:"model" doc:"model that the experiment decides about, as resolved from the request"`
-	Salt      string              `yaml:"salt,omitempty" json:"salt,omitempty" doc:"salt of the variants' buckets; changing it deals every user anew; default: the name"`
-	Layer     string              `yaml:"layer,omitempty" json:"layer,omitempty" doc:"layer, declared under layers, whose users this experiment shares exclusively; default: none"`
-	Range     []int               `yaml:"range,omitempty" json:"range,omitempty" doc:"[from, to) of the layer's 10000 buckets that this experiment owns; default: [0, 10000]"`
-	Enabled   *bool               `yaml:"enabled,omitempty" json:"enabled,omitempty" doc:"false switches the experiment off whole, overrides and forced variants included; default: true"`
-	Targeting *Condition          `yaml:"targeting,omitempty" json:"targeting,omitempty" doc:"condition on the request's context; default: everyone"`
-	Overrides map[string][]string `yaml:"overrides,omitempty" json:"overrides,omitempty" doc:"variant to the users that always get it; at most 100000 users in the file"`
-	Fallback  string              `yaml:"fallback,omitempty" json:"fallback,omitempty" doc:"variant that answers when the assigned one's model fails; default: none"`
-	Variants  []VariantConfig     `yaml:"variants" json:"variants" doc:"variants; the weights of those that answer add up to exactly 100; at most 64"`
+	Name          string               `yaml:"name" json:"name" doc:"name, unique in the file: a letter or digit, then letters, digits, '.', '_', '-'; at most 64 bytes"`
+	Model         string               `yaml:"model" json:"model" doc:"model that the experiment decides about, as resolved from the request"`
+	State         string               `yaml:"state,omitempty" json:"state,omitempty" doc:"draft, running, paused, stopped or archived; only running assigns, and paused answers with the fallback; default: running"`
+	Salt          string               `yaml:"salt,omitempty" json:"salt,omitempty" doc:"salt of the variants' buckets; changing it deals every unit anew; default: the name"`
+	Unit          string               `yaml:"unit,omitempty" json:"unit,omitempty" doc:"what is assigned: user, or the name of an entity or of a context key such as session; a request without it is not in the experiment; at most 8 different in the file; default: user"`
+	Layer         string               `yaml:"layer,omitempty" json:"layer,omitempty" doc:"layer, declared under layers, whose units this experiment shares exclusively; default: none"`
+	Range         []int                `yaml:"range,omitempty" json:"range,omitempty" doc:"[from, to) of the layer's 10000 buckets that this experiment owns; default: [0, 10000]"`
+	Start         string               `yaml:"start,omitempty" json:"start,omitempty" doc:"time from which it assigns, such as 2027-01-31T08:00:00Z; default: at once"`
+	End           string               `yaml:"end,omitempty" json:"end,omitempty" doc:"time from which it no longer assigns; default: never"`
+	Ramp          []RampStep           `yaml:"ramp,omitempty" json:"ramp,omitempty" doc:"share of the targeted units that are in the experiment, in steps of time; at most 32; default: all"`
+	Prerequisites []PrerequisiteConfig `yaml:"prerequisites,omitempty" json:"prerequisites,omitempty" doc:"other experiments that the unit must be in, all of them; at most 8; default: none"`
+	Targeting     *Condition           `yaml:"targeting,omitempty" json:"targeting,omitempty" doc:"condition on the request; default: everyone"`
+	Overrides     map[string][]string  `yaml:"overrides,omitempty" json:"overrides,omitempty" doc:"variant to the users that always get it; at most 100000 users in the file"`
+	OverrideLists map[string][]string  `yaml:"override_lists,omitempty" json:"override_lists,omitempty" doc:"variant to named lists of users that always get it"`
+	Sticky        bool                 `yaml:"sticky,omitempty" json:"sticky,omitempty" doc:"true: a unit keeps the variant that it was given once, where the gateway stores it; default: false"`
+	Fallback      string               `yaml:"fallback,omitempty" json:"fallback,omitempty" doc:"variant that answers when the assigned one's model fails, and while the experiment is paused; default: none"`
+	Variants      []VariantConfig      `yaml:"variants" json:"variants" doc:"variants; the weights of those that answer add up to exactly 100; at most 64"`
+}
+
+// RampStep is the share of an experiment from one moment on.
+type RampStep struct {
+	At    string   `yaml:"at,omitempty" json:"at,omitempty" doc:"time from which the share holds; only the first step may leave it out: from the start"`
+	Share *float64 `yaml:"share" json:"share" doc:"share in percent, at most two decimals, not below the step before"`
+}
+
+// PrerequisiteConfig is an experiment that a unit must be in.
+type PrerequisiteConfig struct {
+	Experiment string   `yaml:"experiment" json:"experiment" doc:"name of another experiment; what it requires in turn must not lead back"`
+	Variants   []string `yaml:"variants,omitempty" json:"variants,omitempty" doc:"variants that count; default: every one that answers"`
 }
 
 // VariantConfig is one arm of an experiment.
 type VariantConfig struct {
-	Name    string   `yaml:"name" json:"name" doc:"name, unique in the experiment; it decides which buckets the variant gets, so renaming moves users"`
-	Weight  *float64 `yaml:"weight,omitempty" json:"weight,omitempty" doc:"share of users in percent, at most two decimals; 0 is reached only by override or force; required unless shadow"`
+	Name    string   `yaml:"name" json:"name" doc:"name, unique in the experiment; it decides which buckets the variant gets, so renaming moves units"`
+	Weight  *float64 `yaml:"weight,omitempty" json:"weight,omitempty" doc:"share of units in percent, at most two decimals (basis points); 0 is reached only by override or force; required unless shadow"`
 	Model   string   `yaml:"model,omitempty" json:"model,omitempty" doc:"model that answers; default: the experiment's"`
 	Version int      `yaml:"version,omitempty" json:"version,omitempty" doc:"version of the model; 0, the default: the version that the model serves by default"`
+	Label   string   `yaml:"label,omitempty" json:"label,omitempty" doc:"instead of a version: the version that the model's labels give this name at the time, such as stable"`
+	Payload any      `yaml:"payload,omitempty" json:"payload,omitempty" doc:"any value, handed out with the variant as JSON; at most 4096 bytes; default: none"`
+	Canary  bool     `yaml:"canary,omitempty" json:"canary,omitempty" doc:"true: guardrails watch this variant; its weight is at most 50, and it is neither a shadow nor the fallback; default: false"`
 	Shadow  bool     `yaml:"shadow,omitempty" json:"shadow,omitempty" doc:"true: scored off the request's path for comparison, never answers; default: false"`
-	Sample  *float64 `yaml:"sample,omitempty" json:"sample,omitempty" doc:"share of the experiment's users that are scored by this shadow, in percent, above 0, at most two decimals; default: 100"`
-}
-
-// Condition is a node of a targeting tree: exactly one of All, Any, Not, or a
-// leaf that names an Attribute and at least one operator. A leaf with several
-// operators wants them all.
-type Condition struct {
-	All []Condition `yaml:"all,omitempty" json:"all,omitempty" doc:"every one of these holds"`
-	Any []Condition `yaml:"any,omitempty" json:"any,omitempty" doc:"at least one of these holds"`
-	Not *Condition  `yaml:"not,omitempty" json:"not,omitempty" doc:"this does not hold"`
-
-	Attribute string   `yaml:"attribute,omitempty" json:"attribute,omitempty" doc:"name of the context attribute; where the request lacks it, every operator but exists: false fails"`
-	In        []any    `yaml:"in,omitempty" json:"in,omitempty" doc:"equal to one of these strings, numbers or booleans; types are not converted"`
-	NotIn     []any    `yaml:"not_in,omitempty" json:"not_in,omitempty" doc:"present and equal to none of these"`
-	Eq        any      `yaml:"eq,omitempty" json:"eq,omitempty" doc:"equal to this string, number or boolean"`
-	Prefix    *string  `yaml:"prefix,omitempty" json:"prefix,omitempty" doc:"a string that starts with this, byte for byte"`
-	Gt        *float64 `yaml:"gt,omitempty" json:"gt,omitempty" doc:"a number greater than this"`
-	Gte       *float64 `yaml:"gte,omitempty" json:"gte,omitempty" doc:"a number greater than or equal to this"`
-	Lt        *float64 `yaml:"lt,omitempty" json:"lt,omitempty" doc:"a number less than this"`
-	Lte       *float64 `yaml:"lte,omitempty" json:"lte,omitempty" doc:"a number less than or equal to this"`
-	Exists    *bool    `yaml:"exists,omitempty" json:"exists,omitempty" doc:"true: present; false: absent"`
+	Sample  *float64 `yaml:"sample,omitempty" json:"sample,omitempty" doc:"share of the experiment's units that are scored by this shadow, in percent, above 0, at most two decimals; default: 100"`
 }

@@ -1,5 +1,5 @@
 // Package abtest decides which variant of an experiment a unit, usually a user,
-// belongs to. It is pure computation: the same plan and unit give the same
+// belongs to. It is pure computation: the same plan and request give the same
 // answer on every machine, in every release and, by the rules below, in every
 // language. Compile turns a Config into an immutable Plan; Assign reads it
 // without a lock or an allocation.
@@ -7,37 +7,74 @@
 // # Order of precedence
 //
 // Several experiments may be about one model. Assign goes through these steps
-// and stops at the first that gives an answer:
+// and stops at the first that gives a variant:
 //
 //  1. Forced. The request asked for a variant and the caller let it: "variant"
 //     or "experiment/variant". Whoever tests a variant wants to see it whoever
-//     they are, so targeting, ranges and overrides do not matter. A name that
-//     leads to no answering variant of an enabled experiment sets
-//     Assignment.ForcedUnknown and is otherwise ignored: a transport can refuse
-//     the request, since a tester who mistypes must not take the usual answer
-//     for the one asked for. A shadow cannot be forced, it never answers.
-//  2. Override. An enabled experiment lists the unit; of several the first in
-//     the file. What is said about one unit by name beats chance in every
-//     experiment, also in one that stands further up.
-//  3. Split. The first enabled experiment in the file that enrols the unit:
-//     its targeting holds for the attributes, and the unit's bucket in its layer
-//     lies in its range. The unit's bucket in the experiment chooses the variant.
+//     they are, so nothing else matters, but the experiment has to be running or
+//     paused. A name that leads to no answering variant of such an experiment
+//     sets Assignment.ForcedUnknown and is otherwise ignored: a transport can
+//     refuse the request, since a tester who mistypes must not take the usual
+//     answer for the one asked for. A shadow cannot be forced, it never answers.
+//  2. Override. A running experiment, within its start and end, lists the user;
+//     of several the first in the file. What is said about one user by name
+//     beats chance in every experiment, also in one that stands further up.
+//  3. Sticky. A running sticky experiment, within its start and end, for whose
+//     unit Request.Stored has a variant that still answers somebody: a weight
+//     above 0. Who is in stays in, so that what follows no longer matters.
+//  4. Chance. The first experiment in the file with nothing in the way:
+//     a. start and end: the time is within them;
+//     b. unit: the request has the id that the experiment assigns;
+//     c. holdout: neither the global one nor the layer's has the unit;
+//     d. prerequisites: each experiment required gives this request, by itself
+//     and by these same rules (but force), one of the variants wanted, which a
+//     paused one never does;
+//     e. layer: the unit's bucket in the layer is in the range;
+//     f. targeting: the condition holds;
+//     g. ramp: the unit's bucket on the ramp is below the share at the time.
+//     The unit's bucket in the experiment then chooses the variant. If the
+//     experiment is paused, its fallback variant answers instead, or the model
+//     as if there were no experiment; later experiments are not asked, since the
+//     unit is to be found where it was when the experiment goes on.
 //
-// Without an answer the model serves as if there were no experiment, and the
-// reason is that of the experiment which came closest: out_of_range, else
-// not_targeted, else disabled, else default (no experiment about this model).
+// Without a variant the model serves as if there were no experiment, and the
+// reason is that of the experiment which came closest: the furthest of a to g,
+// else not_running (draft, stopped, archived), else default (no experiment is
+// about this model). Of a layer's experiments only the one that owns the unit's
+// bucket is asked; where none does, the reason is no_unit, holdout or
+// out_of_range. Explain asks each by itself.
 //
 // Experiments in one layer own disjoint ranges of one set of buckets, so no unit
-// is in two of them, whatever their models. The bucket in the layer and the
-// bucket in the experiment come from independent hashes: those whom a layer lets
-// in are split like all others. Experiments outside a layer do not exclude each
-// other, but of one model's experiments only the first that enrols a unit counts.
+// is in two of them, whatever their models. Buckets for different purposes come
+// from independent hashes: those whom a layer, a ramp or a share lets in are
+// split like all others. Experiments outside a layer do not exclude each other,
+// but of one model's experiments only the first that enrols a unit counts.
+//
+// # Time
+//
+// The package knows no clock. Request.Now chooses the step of a ramp, in seconds
+// since 1970: the share is that of the last step at or before it, and 0 before
+// the first. The shares of a ramp only grow, and the bucket on the ramp has a
+// hash of its own, so that a step lets units in and moves nobody.
+//
+// # Conditions
+//
+// A condition is a tree of all, any and not over leaves. A leaf looks at one
+// attribute, or at the id of a unit, which is a string; types are not converted.
+// Where it is missing every operator fails but exists: false. Strings compare as
+// bytes. Versions compare as semver.org says; one or two numbers, leading zeros
+// and a v in front are taken, and what is no version fails every operator.
+// percent is a bucket below a share; a request without the unit fails it.
+//
+// The id of a unit is the user's, else the request's entity of that name, else
+// the context's value of that name: a string, or an integer between -2^53 and
+// 2^53 in decimal digits. An empty id is none.
 //
 // # Hash
 //
 // All arithmetic is on unsigned 64-bit integers and wraps. The unit is the bytes
-// of the user id after JSON unescaping (UTF-8); salts and names are UTF-8; "\0"
-// is one zero byte; "+" joins texts.
+// of its id after JSON unescaping (UTF-8); salts and names are UTF-8; "\0" is
+// one zero byte; "+" joins texts.
 //
 //	fnv1a(bytes): h = 0xcbf29ce484222325; for each byte b: h = (h xor b) * 0x100000001b3
 //	fmix64(h):    h ^= h >> 33; h *= 0xff51afd7ed558ccd
@@ -46,7 +83,10 @@
 //	bucket(key, unit)  = (fmix64(digest(key) xor digest(unit)) * 10000) >> 64   (128-bit product)
 //
 //	bucket in an experiment  = bucket("assign\0" + salt, unit)
-//	bucket in a layer        = bucket("layer\0" + salt of the layer, unit)
+//	bucket in a layer        = bucket("layer\0" + salt of the layer, unit of the layer)
+//	a holdout has the unit   = bucket("holdout\0" + salt of the holdout, its unit) < share in basis points
+//	percent holds            = bucket("percent\0" + salt of the condition, its unit) < share in basis points
+//	the unit is on the ramp  = bucket("ramp\0" + salt, unit) < share in basis points at the time
 //	a shadow scores the unit = bucket("shadow\0" + salt + "\0" + name of the shadow, unit) < sample in basis points
 //
 // FNV-1a and MurmurHash3's fmix64 are in the public domain and a few lines in any
@@ -103,6 +143,7 @@
 // bits of noise in every cost, two tables do not cost the same in practice. The
 // Go code starts from biases that are nearer the counts, to shorten the loop.
 //
-// testdata/vectors.json holds vectors for all of this, and testdata/reference.py
-// is a second implementation that an offline job may take as it is.
+// testdata/vectors.json holds vectors for all of this. testdata/reference.py is a
+// second implementation that an offline job may take as it is, and
+// testdata/assign.sql has the hashes, layers, holdouts and ramps in SQL.
 package abtest

@@ -1,202 +1,104 @@
 package abtest
 
-import (
-	"maps"
-	"math"
-	"slices"
-	"strconv"
-	"strings"
-)
+// Experiment is a compiled experiment.
+type Experiment struct {
+	// What is read for every request that the experiment is asked about stands
+	// together in front: with a thousand experiments, fetching them is the work.
+	index     int
+	unit      uint8
+	state     State
+	sticky    bool
+	timed     bool   // the schedule has a start or an end
+	ramped    bool   // it has a ramp
+	requiring bool   // it has prerequisites
+	low, high uint16 // of the layer's buckets; high is exclusive
+	layer     *layer // nil: in none
+	program   program
+	key       uint64
+	requires  []requirement
+	schedule  schedule
+	slots     *slotTable
+	dealt     []*Variant // the variants of positive weight, by name: what slots refers to
+	fallback  *Variant
+	plan      *ModelPlan
 
-// experiment checks and compiles one experiment, all but its slots. What it
-// returns is only fit for use when no problem was found.
-func (c *compiler) experiment(at place, cfg *ExperimentConfig) *Experiment {
-	c.name(at.field("name"), cfg.Name)
-	if _, twice := c.byName[cfg.Name]; twice {
-		c.addf(at.field("name"), "%q is the name of an earlier experiment", cfg.Name)
-	}
-	c.name(at.field("model"), cfg.Model)
-	salt := c.salt(at, cfg.Salt, cfg.Name)
-	e := &Experiment{
-		name: cfg.Name, model: cfg.Model, salt: salt, layer: cfg.Layer,
-		key:     hashKey(domainAssign, salt),
-		enabled: cfg.Enabled == nil || *cfg.Enabled,
-	}
-	c.byName[cfg.Name] = e
-	c.place(at, e, cfg)
-	if cfg.Targeting != nil {
-		count := 0
-		n := c.condition(at.field("targeting"), cfg.Targeting, 1, &count)
-		if count > MaxConditions {
-			c.addf(at.field("targeting"), "more than %d conditions", MaxConditions)
-		}
-		e.targeting = &n
-	}
-	// Variants are looked up by name, so they are read before what refers to
-	// them, though the file may have them last.
-	c.readVariants(at.field("variants"), e, cfg.Variants)
-	c.listed = append(c.listed, c.lists(at.field("overrides"), e, cfg.Overrides))
-	if cfg.Fallback != "" {
-		e.fallback = c.answering(at.field("fallback"), e, cfg.Fallback)
-	}
-	return e
+	name, model, salt, unitName string
+	targeting                   *node
+	variants, shadows           []*Variant
 }
 
-// place fills in the layer and the range.
-func (c *compiler) place(at place, e *Experiment, cfg *ExperimentConfig) {
-	e.high = Buckets
-	if cfg.Layer != "" {
-		e.layered = true
-		var declared bool
-		if e.layerKey, declared = c.layers[cfg.Layer]; !declared {
-			c.addf(at.field("layer"), "%q is not declared under layers", cfg.Layer)
-		}
+// Name is unique in the plan.
+func (e *Experiment) Name() string { return e.name }
+
+// Model is the model that the experiment decides about.
+func (e *Experiment) Model() string { return e.model }
+
+// State is how far the experiment is in its life.
+func (e *Experiment) State() State { return e.state }
+
+// Enabled says that the experiment takes part: it is running or paused.
+func (e *Experiment) Enabled() bool { return e.state.enabled() }
+
+// Salt is the salt of the variants' buckets.
+func (e *Experiment) Salt() string { return e.salt }
+
+// Unit is the name of what is assigned, such as user.
+func (e *Experiment) Unit() string { return e.unitName }
+
+// Layer is the layer's name; "" when the experiment is in none.
+func (e *Experiment) Layer() string {
+	if e.layer == nil {
+		return ""
 	}
-	if cfg.Range == nil {
-		return
-	}
-	e.high = 0 // a range that is wrong owns nothing, so that it overlaps nothing
-	at = at.field("range")
-	if len(cfg.Range) != 2 {
-		c.addf(at, "has %d numbers, want two: [from, to)", len(cfg.Range))
-		return
-	}
-	low, high := cfg.Range[0], cfg.Range[1]
-	switch {
-	case low < 0 || high > Buckets:
-		c.addf(at, "[%d, %d) reaches outside [0, %d)", low, high, Buckets)
-	case low >= high:
-		c.addf(at, "[%d, %d) holds no bucket: to switch the experiment off say enabled: false", low, high)
-	case cfg.Layer == "" && high-low < Buckets:
-		c.addf(at, "[%d, %d) is of no layer: name one, since a range is a part of a layer's buckets", low, high)
-	default:
-		e.low, e.high = uint16(low), uint16(high)
-	}
+	return e.layer.name
 }
 
-// readVariants fills in the variants and checks that their weights add up.
-func (c *compiler) readVariants(at place, e *Experiment, cfgs []VariantConfig) {
-	c.variants += len(cfgs)
-	sum, answering, complete := 0, 0, true
-	for i := range c.limit(at, len(cfgs), MaxVariants) {
-		cfg := &cfgs[i]
-		at := at.index(i)
-		c.name(at.field("name"), cfg.Name)
-		if e.Variant(cfg.Name) != nil {
-			c.addf(at.field("name"), "%q is the name of an earlier variant", cfg.Name)
-		}
-		v := &Variant{name: cfg.Name, model: cfg.Model, index: i, version: cfg.Version, shadow: cfg.Shadow}
-		if v.model == "" {
-			v.model = e.model
-		} else {
-			c.name(at.field("model"), v.model)
-		}
-		if v.version < 0 {
-			c.addf(at.field("version"), "%d is negative: versions are positive, 0 is the model's default", v.version)
-		}
-		e.variants = append(e.variants, v)
-		if v.shadow {
-			c.shadow(at, e, v, cfg)
-			continue
-		}
-		answering++
-		complete = c.weight(at, v, cfg) && complete
-		sum += v.weight
-	}
-	switch {
-	case answering == 0:
-		c.addf(at, "no variant answers: give at least one that is not a shadow")
-	case complete && sum != Buckets:
-		c.addf(at, "weights add up to %s, want exactly 100", percent(sum))
-	}
+// Range is the part [low, high) of the layer's buckets that the experiment owns.
+func (e *Experiment) Range() (low, high int) { return int(e.low), int(e.high) }
+
+// Schedule is when the experiment assigns, [start, end) in seconds since 1970;
+// not ok where that side is open.
+func (e *Experiment) Schedule() (start, end int64, hasStart, hasEnd bool) {
+	s := &e.schedule
+	return s.start, s.end, s.start != beginning, s.end != forever
 }
 
-// weight reads the share of a variant that answers.
-func (c *compiler) weight(at place, v *Variant, cfg *VariantConfig) (ok bool) {
-	if cfg.Sample != nil {
-		c.addf(at.field("sample"), "is for shadows only: this variant answers its weight of the users")
-	}
-	if cfg.Weight == nil {
-		c.addf(at.field("weight"), "is missing")
-		return false
-	}
-	v.weight, ok = c.basisPoints(at.field("weight"), *cfg.Weight)
-	return ok
-}
+// RampShare is the share of the targeted units, in basis points, that is in the
+// experiment at a moment.
+func (e *Experiment) RampShare(now int64) int { return int(e.schedule.share(now)) }
 
-// shadow reads the sample of a variant that does not answer.
-func (c *compiler) shadow(at place, e *Experiment, v *Variant, cfg *VariantConfig) {
-	v.sample = Buckets
-	v.sampleKey = hashKey(domainShadow, e.salt+"\x00"+v.name)
-	e.shadows = append(e.shadows, v)
-	if cfg.Weight != nil {
-		c.addf(at.field("weight"), "a shadow answers nobody: remove the weight, or shadow")
-	}
-	if cfg.Sample == nil {
-		return
-	}
-	n, ok := c.basisPoints(at.field("sample"), *cfg.Sample)
-	if ok && n == 0 {
-		c.addf(at.field("sample"), "is 0: give a share above 0, or remove the variant")
-	}
-	v.sample = uint16(n)
-}
+// Targeted says whether there is a condition on the request.
+func (e *Experiment) Targeted() bool { return e.targeting != nil }
 
-// basisPoints reads a percentage of at most two decimals without rounding: the
-// decimals are counted on the shortest text that means this number, which is
-// what the author wrote.
-func (c *compiler) basisPoints(at place, w float64) (n int, ok bool) {
-	if !(w >= 0 && w <= 100) {
-		c.addf(at, "%v is not between 0 and 100 percent", w)
-		return 0, false
-	}
-	text := strconv.FormatFloat(w, 'f', -1, 64)
-	if _, decimals, _ := strings.Cut(text, "."); len(decimals) > 2 {
-		c.addf(at, "%s has more than two decimals: the smallest step is 0.01 percent", text)
-		return 0, false
-	}
-	return int(math.Round(w * 100)), true
-}
+// Sticky says that a unit keeps the variant that it was given once, if the
+// caller stores it: see Request.Stored.
+func (e *Experiment) Sticky() bool { return e.sticky }
 
-func percent(basisPoints int) string {
-	return strconv.FormatFloat(float64(basisPoints)/100, 'f', 2, 64)
-}
+// Index is the place in Plan.Experiments.
+func (e *Experiment) Index() int { return e.index }
 
-// lists reads the overrides: each unit of the experiment with its variant.
-func (c *compiler) lists(at place, e *Experiment, overrides map[string][]string) map[string]*Variant {
-	listed, first := map[string]*Variant{}, map[string]place{}
-	for _, name := range slices.Sorted(maps.Keys(overrides)) {
-		at, units := at.key(name), overrides[name]
-		v := c.answering(at, e, name)
-		c.overrides += len(units)
-		if c.overrides > MaxOverrides {
-			return listed // Compile reports it
-		}
-		for i, unit := range units {
-			at := at.index(i)
-			switch earlier, twice := first[unit]; {
-			case unit == "":
-				c.addf(at, "is empty")
-			case len(unit) > MaxTextBytes:
-				c.addf(at, "is %d bytes long, the limit of a user is %d", len(unit), MaxTextBytes)
-			case twice:
-				c.addf(at, "user %q is listed already at %s", unit, earlier)
-			default:
-				listed[unit], first[unit] = v, at
-			}
+// Variants lists all variants in file order, shadows included. The slice is the
+// plan's own: read it only.
+func (e *Experiment) Variants() []*Variant { return e.variants }
+
+// Variant finds a variant by name; nil when there is none.
+func (e *Experiment) Variant(name string) *Variant {
+	for _, v := range e.variants {
+		if v.name == name {
+			return v
 		}
 	}
-	return listed
+	return nil
 }
 
-// answering finds a variant that may answer.
-func (c *compiler) answering(at place, e *Experiment, name string) *Variant {
-	v := e.Variant(name)
-	switch {
-	case v == nil:
-		c.addf(at, "%q is not a variant of this experiment", name)
-	case v.shadow:
-		c.addf(at, "%q is a shadow, which never answers", name)
-	}
-	return v
-}
+// VariantAt is the variant that owns a bucket below Buckets.
+func (e *Experiment) VariantAt(bucket uint16) *Variant { return e.dealt[e.slots[bucket]] }
+
+// Shadows lists the shadow variants in file order. The slice is the plan's own:
+// read it only.
+func (e *Experiment) Shadows() []*Variant { return e.shadows }
+
+// Fallback is the variant that answers when the assigned one's model fails, and
+// while the experiment is paused; nil when there is none. It may be the assigned
+// variant itself.
+func (e *Experiment) Fallback() *Variant { return e.fallback }

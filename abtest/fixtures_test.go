@@ -42,6 +42,11 @@ func (a *attributes) Attribute(name string) (Value, bool) {
 	return Value{}, false
 }
 
+// of is a request of a user with a context, which may be nil.
+func of(user string, attrs Attributes) *Request {
+	return &Request{User: []byte(user), Attributes: attrs}
+}
+
 // fixed is a context of one attribute that answers without allocating.
 type fixed struct {
 	name  string
@@ -80,4 +85,36 @@ var shapes = map[string]func(i int) string{
 		h := fmix64(uint64(i) + 1)
 		return fmt.Sprintf("%08x-%04x-4%03x-a%03x-%012x", uint32(h>>32), uint16(h>>16), h>>4&0xfff, h&0xfff, fmix64(h)>>16)
 	},
+}
+
+// entities are further ids of a request.
+type entities map[string][]byte
+
+func (e entities) Unit(name string) []byte { return e[name] }
+
+// stored are variants put by, by experiment.
+type stored map[string][]byte
+
+func (s stored) Variant(e *Experiment) []byte { return s[e.Name()] }
+
+// armOf names where an assignment leads, as "experiment/variant"; empty: nowhere.
+func armOf(a Assignment) string {
+	if a.Experiment == nil {
+		return ""
+	}
+	return a.Experiment.Name() + "/" + a.Variant.Name()
+}
+
+// userWhere finds a user of whom something is true.
+func userWhere(is func(user string) bool) string {
+	for i := 0; ; i++ {
+		if user := fmt.Sprint("unit", i); is(user) {
+			return user
+		}
+	}
+}
+
+// bucketIn is a user's bucket for one purpose and salt.
+func bucketIn(domain, salt, user string) uint16 {
+	return bucketOf(hashKey(domain, salt), hashUnit([]byte(user)))
 }

@@ -1,33 +1,73 @@
 package abtest
 
-import "testing"
+import (
+	"encoding/json"
+	"slices"
+	"testing"
+)
 
-// FuzzAssign: any unit, context and forced name: no panic, the same answer twice, and one
-// that is whole.
+// whole says whether an assignment about a model is one that a caller can rely on.
+func whole(a Assignment, model string) bool {
+	switch {
+	case a.Experiment == nil:
+		return a.Variant == nil && (!a.Reason.Assigns() || a.Reason == ReasonPaused)
+	case a.Variant == nil, a.Variant.Shadow(), !a.Reason.Assigns(), a.Bucket >= Buckets, a.Experiment.Model() != model:
+		return false
+	case a.Reason == ReasonSplit && a.Experiment.VariantAt(a.Bucket) != a.Variant:
+		return false
+	}
+	return slices.Contains(a.Experiment.Variants(), a.Variant)
+}
+
+// FuzzAssign: any request: no panic, the same answer twice, and one that is whole.
 func FuzzAssign(f *testing.F) {
-	f.Add([]byte("user-1"), "de", 40.0, true, []byte(""))
-	f.Add([]byte("user-2"), "fr", -1.0, false, []byte("treatment"))
-	f.Add([]byte("\xff\x00"), "", 0.0, false, []byte("risk-three/none"))
-	p := compileYAML(f, vectorPlan)
-	models := []string{"risk", "digits", "retired", "none"}
-	f.Fuzz(func(t *testing.T, unit []byte, country string, age float64, beta bool, forced []byte) {
-		attrs := attributes{"country": country, "age": age, "beta": beta, "tier": country}
-		for _, model := range models {
-			a := p.Assign(model, unit, &attrs, forced)
-			if b := p.ModelExperiments(model).Assign(unit, &attrs, forced); a != b {
-				t.Fatalf("%s: %+v, then %+v", model, a, b)
+	f.Add([]byte("user-1"), "de", 40.0, true, []byte(""), int64(0))
+	f.Add([]byte("user-2"), "fr", -1.0, false, []byte("treatment"), int64(1799600000))
+	f.Add([]byte("\xff\x00"), "2.10.1", 0.0, false, []byte("risk-three/none"), int64(1<<62))
+	plans := map[*Plan][]string{
+		compileYAML(f, vectorPlan):       {"risk", "digits", "retired", "none"},
+		compileYAML(f, vectorEverything): {"shop", "search", "timed"},
+	}
+	f.Fuzz(func(t *testing.T, id []byte, text string, number float64, flag bool, forced []byte, now int64) {
+		r := Request{User: id, Units: entities{"org": id}, Forced: forced, Stored: stored{"canary": forced}, Now: now,
+			Attributes: &attributes{"country": text, "age": number, "beta": flag, "tier": text, "app": text, "mail": text, "session": number}}
+		for p, models := range plans {
+			for _, model := range models {
+				a := p.Assign(model, &r)
+				if b := p.ModelExperiments(model).Assign(&r); a != b {
+					t.Fatalf("%s: %+v, then %+v", model, a, b)
+				}
+				if !whole(a, model) || a.Reason == ReasonForced == a.ForcedUnknown && len(forced) > 0 {
+					t.Fatalf("%s, forced %q: %+v", model, forced, a)
+				}
 			}
-			if (a.Experiment == nil) != (a.Reason < ReasonSplit) || (a.Experiment == nil) != (a.Variant == nil) || a.Bucket >= Buckets {
-				t.Fatalf("%s: %+v", model, a)
-			}
-			if a.Reason == ReasonForced == a.ForcedUnknown && len(forced) > 0 {
-				t.Fatalf("%s forced %q: %+v", model, forced, a)
-			}
-			if a.Variant != nil && (a.Variant.Shadow() || a.Experiment.Model() != model || a.Experiment.Variants()[a.Variant.Index()] != a.Variant) {
-				t.Fatalf("%s: %+v", model, a)
-			}
-			if a.Reason == ReasonSplit && a.Experiment.VariantAt(a.Bucket) != a.Variant {
-				t.Fatalf("%s: bucket %d is not of %s", model, a.Bucket, a.Variant.Name())
+		}
+	})
+}
+
+// FuzzCompile: any file: no panic, and a plan that comes of it decides.
+func FuzzCompile(f *testing.F) {
+	for _, text := range []string{everything, stickyPlan, ramped, digested, `lists: {l: [a]}`} {
+		seed, err := json.Marshal(decodeYAML(f, text))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var cfg Config
+		if json.Unmarshal(text, &cfg) != nil {
+			return
+		}
+		p, err := Compile(cfg)
+		if err != nil {
+			return
+		}
+		p.Lint(0)
+		LintChange(p, p, 0)
+		for _, e := range p.Experiments() {
+			if a := p.Assign(e.Model(), of("u", nil)); !whole(a, e.Model()) {
+				t.Fatalf("%+v", a)
 			}
 		}
 	})

@@ -5,10 +5,13 @@ import "math/bits"
 // The domains keep hashes for different purposes independent even where their
 // salts are the same text.
 const (
-	domainAssign = "assign"
-	domainLayer  = "layer"
-	domainShadow = "shadow"
-	domainSlot   = "slot"
+	domainAssign  = "assign"
+	domainLayer   = "layer"
+	domainHoldout = "holdout"
+	domainPercent = "percent"
+	domainRamp    = "ramp"
+	domainShadow  = "shadow"
+	domainSlot    = "slot"
 )
 
 // fnv1a is the 64-bit FNV-1a hash.

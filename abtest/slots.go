@@ -4,8 +4,6 @@ import (
 	"math"
 	"math/bits"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 )
 
@@ -78,32 +76,31 @@ type dealer struct {
 	via  [][]int
 }
 
-// never is the length of an edge that does not exist; sums of 64 stay in range.
-const never = math.MaxInt64 / 128
+// noEdge is the length of an edge that does not exist; sums of 64 stay in range.
+const noEdge = math.MaxInt64 / 128
 
 // balancingRounds only save time: each brings the counts closer to the quotas by
 // one pass over the slots, where shift takes one pass for each slot. The table
 // at the end is the same, since there is one that is cheapest.
 const balancingRounds = 4
 
-// newDealer works out all costs.
-func newDealer(shares []share) *dealer {
-	k, table := len(shares), costs()
+// newDealer arranges the costs.
+func newDealer(shares []share, columns columns) *dealer {
+	k := len(shares)
 	d := &dealer{owner: new(slotTable), shares: shares, surplus: make([]int, k), cost: make([]int64, Buckets*k)}
 	for v, sh := range shares {
 		d.edge = append(d.edge, make([]int64, k))
 		d.via = append(d.via, make([]int, k))
-		key := hashKey(domainSlot, sh.name)
-		for s := range Buckets {
-			d.cost[s*k+v] = slotCost(table, key, s)
+		for s, cost := range columns.of(sh.name) {
+			d.cost[s*k+v] = cost
 		}
 	}
 	return d
 }
 
 // deal computes the table of shares, which are sorted by name.
-func deal(shares []share) *slotTable {
-	d, bias := newDealer(shares), make([]int64, len(shares))
+func deal(shares []share, columns columns) *slotTable {
+	d, bias := newDealer(shares, columns), make([]int64, len(shares))
 	for v, sh := range shares {
 		bias[v] = log2(uint64(sh.slots), 16) << noiseBits
 	}
@@ -150,7 +147,7 @@ func (d *dealer) costsOf(s int) []int64 {
 func (d *dealer) refresh(u int) {
 	edge, via := d.edge[u], d.via[u]
 	for v := range edge {
-		edge[v] = never
+		edge[v] = noEdge
 	}
 	for s, o := range d.owner {
 		if int(o) != u {
@@ -175,14 +172,14 @@ func (d *dealer) shift() {
 	for v, n := range d.surplus {
 		from[v] = -1
 		if n <= 0 {
-			dist[v] = never
+			dist[v] = noEdge
 		}
 	}
 	for changed := true; changed; {
 		changed = false
 		for u := range k {
 			for v := range k {
-				if to := dist[u] + d.edge[u][v]; dist[u] < never && d.edge[u][v] < never && to < dist[v] {
+				if to := dist[u] + d.edge[u][v]; dist[u] < noEdge && d.edge[u][v] < noEdge && to < dist[v] {
 					dist[v], from[v], changed = to, u, true
 				}
 			}
@@ -204,20 +201,4 @@ func (d *dealer) shift() {
 	for _, v := range touched {
 		d.refresh(v)
 	}
-}
-
-// slotCache deals each distinct set of shares once in a Compile.
-type slotCache map[string]*slotTable
-
-func (c slotCache) deal(shares []share) *slotTable {
-	var key strings.Builder
-	for _, s := range shares {
-		key.WriteString(s.name + "=" + strconv.Itoa(s.slots) + "\n")
-	}
-	t := c[key.String()]
-	if t == nil {
-		t = deal(shares)
-		c[key.String()] = t
-	}
-	return t
 }

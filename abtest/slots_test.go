@@ -38,7 +38,7 @@ func randomShares(r *rand.Rand, k int) (out []share) {
 // move is how many slots change hands from one deal to another: in all, the
 // least that the counts allow, and by giver and taker.
 func move(a, b []share) (moved, least int, flow map[[2]string]int) {
-	from, to := deal(a), deal(b)
+	from, to := deal(a, columns{}), deal(b, columns{})
 	flow = map[[2]string]int{}
 	for s := range from {
 		if x, y := a[from[s]].name, b[to[s]].name; x != y {
@@ -64,7 +64,7 @@ func TestSharesAreExact(t *testing.T) {
 	for _, k := range []int{1, 2, 3, 4, 5, 8, 20, 64} {
 		sh := randomShares(r, k)
 		counts := make([]int, k)
-		for _, v := range deal(sh) {
+		for _, v := range deal(sh, columns{}) {
 			counts[v]++
 		}
 		for v, n := range counts {
@@ -81,8 +81,8 @@ func TestTableIsOptimal(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for _, k := range []int{2, 3, 5, 9} {
 		sh := randomShares(r, k)
-		d := newDealer(sh)
-		d.owner = deal(sh)
+		d := newDealer(sh, columns{})
+		d.owner = deal(sh, columns{})
 		for u := range k {
 			d.refresh(u)
 			d.edge[u][u] = 0
@@ -204,6 +204,19 @@ func TestCostsAreLogsOfExponentials(t *testing.T) {
 	for _, x := range []uint64{1, 2, 3, 10000, 1<<63 + 12345} {
 		if got, want := float64(log2(x, 32))/(1<<32), math.Log2(float64(x)); math.Abs(got-want) > 1e-8 {
 			t.Errorf("log2(%d) = %g, want %g", x, got, want)
+		}
+	}
+}
+
+// Two variants are dealt by a shorter way that comes to the same table.
+func TestTwoVariantsAreDealtAlike(t *testing.T) {
+	cache := newSlotCache()
+	for _, names := range [][2]string{{"a", "b"}, {"control", "treatment"}, {"off", "on"}} {
+		for _, n := range []int{1, 2, 17, 1000, 3333, 5000, 9998, 9999} {
+			sh := shares(names[0], n, names[1], Buckets-n)
+			if *cache.deal(sh) != *deal(sh, columns{}) {
+				t.Errorf("%v: two tables", sh)
+			}
 		}
 	}
 }

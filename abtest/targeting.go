@@ -1,37 +1,5 @@
 package abtest
 
-import (
-	"bytes"
-	"fmt"
-	"math"
-	"slices"
-)
-
-// Kind is the type of an attribute's value.
-type Kind uint8
-
-// The types of attributes. The zero Kind equals nothing.
-const (
-	String Kind = iota + 1
-	Number
-	Bool
-)
-
-// Value is an attribute's value; Kind says which field holds it.
-type Value struct {
-	Kind Kind
-	// Str belongs to the request and is only read during Assign.
-	Str  []byte
-	Num  float64
-	Bool bool
-}
-
-// Attributes is the context of a request as Assign sees it. Nil has none.
-type Attributes interface {
-	// Attribute returns the value and whether there is one.
-	Attribute(name string) (Value, bool)
-}
-
 type nodeKind uint8
 
 const (
@@ -39,300 +7,123 @@ const (
 	nodeAll
 	nodeAny
 	nodeNot
+	nodePercent
 )
 
 // node is a compiled Condition.
 type node struct {
-	kind      nodeKind
-	kids      []node
-	attribute string
-	tests     []test
+	kind nodeKind
+	kids []node
+	// A leaf looks at an attribute, or where there is none at the id of a unit.
+	attribute     string
+	attributeSlot uint16
+	tests         []test
+	unit          uint8
+	// A share of the units, in basis points.
+	salt  string
+	key   uint64
+	share uint16
 }
 
-type operator uint8
-
-const (
-	opIn operator = iota
-	opNotIn
-	opPrefix
-	opGt
-	opGte
-	opLt
-	opLte
-	opExists
-)
-
-// fewStrings are looked through one by one.
-const fewStrings = 8
-
-// test is one operator of a leaf with its operand.
-type test struct {
-	op operator
-	// The operands of in and not_in, each once. A few strings are looked
-	// through, which is faster; index holds them when there are more.
-	strings []string
-	index   map[string]struct{}
-	numbers []float64
-	bools   [2]bool // false, true
-	prefix  []byte
-	limit   float64
-	exists  bool
-}
-
-func (n *node) match(attrs Attributes) bool {
-	switch n.kind {
-	case nodeAll:
-		for i := range n.kids {
-			if !n.kids[i].match(attrs) {
-				return false
-			}
-		}
-		return true
-	case nodeAny:
-		for i := range n.kids {
-			if n.kids[i].match(attrs) {
-				return true
-			}
-		}
-		return false
-	case nodeNot:
-		return !n.kids[0].match(attrs)
+// slot is what a leaf looks at, by its number.
+func (n *node) slot() uint16 {
+	if n.attribute == "" {
+		return uint16(n.unit)
 	}
-	var v Value
-	var found bool
-	if attrs != nil {
-		v, found = attrs.Attribute(n.attribute)
-	}
-	for i := range n.tests {
-		if !n.tests[i].match(&v, found) {
-			return false
-		}
-	}
-	return true
-}
-
-func (t *test) match(v *Value, found bool) bool {
-	if t.op == opExists || !found {
-		return t.op == opExists && t.exists == found
-	}
-	switch t.op {
-	case opIn:
-		return t.holds(v)
-	case opNotIn:
-		return !t.holds(v)
-	case opPrefix:
-		return v.Kind == String && bytes.HasPrefix(v.Str, t.prefix)
-	}
-	if v.Kind != Number {
-		return false
-	}
-	switch t.op {
-	case opGt:
-		return v.Num > t.limit
-	case opGte:
-		return v.Num >= t.limit
-	case opLt:
-		return v.Num < t.limit
-	default: // opLte
-		return v.Num <= t.limit
-	}
-}
-
-func (t *test) holds(v *Value) (ok bool) {
-	switch v.Kind {
-	case String:
-		if t.index != nil {
-			_, ok = t.index[string(v.Str)]
-			return ok
-		}
-		for _, s := range t.strings {
-			if s == string(v.Str) {
-				return true
-			}
-		}
-	case Number:
-		_, ok = slices.BinarySearch(t.numbers, v.Num)
-	case Bool:
-		ok = v.Bool && t.bools[1] || !v.Bool && t.bools[0]
-	}
-	return ok
-}
-
-// add puts a value of the file into the set; it says what is wrong with it.
-func (t *test) add(v any) error {
-	switch v := v.(type) {
-	case string:
-		if len(v) > MaxTextBytes {
-			return fmt.Errorf("string of %d bytes is over the limit of %d", len(v), MaxTextBytes)
-		}
-		t.strings = append(t.strings, v)
-		return nil
-	case bool:
-		if v {
-			t.bools[1] = true
-		} else {
-			t.bools[0] = true
-		}
-		return nil
-	}
-	n, ok := number(v)
-	switch {
-	case !ok:
-		return fmt.Errorf("%v: want a string, a number or a boolean", v)
-	case math.IsNaN(n) || math.IsInf(n, 0):
-		return fmt.Errorf("%v is not a finite number", v)
-	case math.Trunc(n) == n && math.Abs(n) >= 1<<53:
-		return fmt.Errorf("%v is too large to be compared exactly: send and list it as a string", v)
-	}
-	t.numbers = append(t.numbers, n)
-	return nil
-}
-
-// seal prepares a set for look-ups, once all values are added.
-func (t *test) seal() {
-	slices.Sort(t.strings)
-	t.strings = slices.Compact(t.strings)
-	slices.Sort(t.numbers)
-	t.numbers = slices.Compact(t.numbers)
-	if len(t.strings) <= fewStrings {
-		return
-	}
-	t.index = make(map[string]struct{}, len(t.strings))
-	for _, s := range t.strings {
-		t.index[s] = struct{}{}
-	}
-}
-
-// number reads the numeric types that YAML and JSON decoders put into any.
-func number(v any) (float64, bool) {
-	switch v := v.(type) {
-	case float64:
-		return v, true
-	case float32:
-		return float64(v), true
-	case int:
-		return float64(v), true
-	case int64:
-		return float64(v), true
-	case uint64:
-		return float64(v), true
-	}
-	return 0, false
+	return n.attributeSlot
 }
 
 // condition compiles a Condition at depth 1 for the root; count is the number
 // of conditions of the experiment so far.
-func (c *compiler) condition(at place, cond *Condition, depth int, count *int) node {
+func (c *compiler) condition(at place, e *Experiment, cond *Condition, depth int, count *int) node {
 	*count++
 	if depth > MaxNesting {
 		c.addf(at, "conditions nest deeper than %d levels", MaxNesting)
 		return node{}
 	}
 	forms := 0
-	for _, used := range [...]bool{len(cond.All) > 0, len(cond.Any) > 0, cond.Not != nil, cond.leaf()} {
+	for _, used := range [...]bool{len(cond.All) > 0, len(cond.Any) > 0, cond.Not != nil, cond.Percent != nil, cond.leaf()} {
 		if used {
 			forms++
 		}
 	}
 	if forms != 1 {
-		c.addf(at, "a condition is exactly one of all, any, not, or an attribute with its operators")
+		c.addf(at, "a condition is exactly one of all, any, not, percent, or an attribute or unit with its operators")
 		return node{}
+	}
+	if cond.Salt != "" && cond.Percent == nil {
+		c.addf(at.field("salt"), "is for percent only")
 	}
 	switch {
 	case cond.Not != nil:
-		return node{kind: nodeNot, kids: []node{c.condition(at.field("not"), cond.Not, depth+1, count)}}
+		return node{kind: nodeNot, kids: []node{c.condition(at.field("not"), e, cond.Not, depth+1, count)}}
 	case len(cond.All) > 0:
-		return node{kind: nodeAll, kids: c.conditions(at.field("all"), cond.All, depth, count)}
+		return node{kind: nodeAll, kids: c.conditions(at.field("all"), e, cond.All, depth, count)}
 	case len(cond.Any) > 0:
-		return node{kind: nodeAny, kids: c.conditions(at.field("any"), cond.Any, depth, count)}
+		return node{kind: nodeAny, kids: c.conditions(at.field("any"), e, cond.Any, depth, count)}
+	case cond.Percent != nil:
+		return c.percent(at, e, cond)
 	}
 	return c.leaf(at, cond)
 }
 
-func (c *compiler) conditions(at place, conds []Condition, depth int, count *int) []node {
+func (c *compiler) conditions(at place, e *Experiment, conds []Condition, depth int, count *int) []node {
 	var kids []node
 	for i := range conds {
 		if *count > MaxConditions {
 			break // the caller reports it, once
 		}
-		kids = append(kids, c.condition(at.index(i), &conds[i], depth+1, count))
+		kids = append(kids, c.condition(at.index(i), e, &conds[i], depth+1, count))
 	}
 	return kids
 }
 
-func (cond *Condition) leaf() bool {
-	return cond.Attribute != "" || cond.operators() > 0
-}
-
-// operators counts the operators that are set.
-func (cond *Condition) operators() (n int) {
-	for _, used := range [...]bool{cond.In != nil, cond.NotIn != nil, cond.Eq != nil, cond.Prefix != nil, cond.Gt != nil,
-		cond.Gte != nil, cond.Lt != nil, cond.Lte != nil, cond.Exists != nil} {
-		if used {
-			n++
-		}
+// percent compiles a share of the units.
+func (c *compiler) percent(at place, e *Experiment, cond *Condition) node {
+	n := node{kind: nodePercent, unit: e.unit, salt: cond.Salt, key: hashKey(domainPercent, cond.Salt)}
+	if cond.Unit != "" {
+		n.unit = c.unitSlot(at.field("unit"), cond.Unit)
 	}
+	if cond.Salt == "" {
+		c.addf(at.field("salt"), "is missing: give one of its own, or that of the condition whose units it wants")
+	} else {
+		c.text(at.field("salt"), cond.Salt)
+	}
+	share, _ := c.basisPoints(at.field("percent"), *cond.Percent)
+	n.share = uint16(share)
 	return n
 }
 
+// leaf compiles operators on one attribute or unit.
 func (c *compiler) leaf(at place, cond *Condition) node {
 	n := node{kind: nodeLeaf, attribute: cond.Attribute}
-	if cond.Attribute == "" {
-		c.addf(at.field("attribute"), "is missing: an operator needs the attribute that it looks at")
-	} else {
+	switch {
+	case cond.Attribute != "" && cond.Unit != "":
+		c.addf(at.field("unit"), "stands beside the attribute %q: give one of the two", cond.Attribute)
+	case cond.Attribute != "":
 		c.text(at.field("attribute"), cond.Attribute)
+		n.attributeSlot = c.attributeSlot(cond.Attribute)
+	case cond.Unit != "":
+		n.unit = c.unitSlot(at.field("unit"), cond.Unit)
+	default:
+		c.addf(at.field("attribute"), "is missing: an operator needs the attribute or unit that it looks at")
 	}
-	if cond.operators() == 0 {
-		c.addf(at, "attribute %q has no operator: give in, not_in, eq, prefix, gt, gte, lt, lte or exists", cond.Attribute)
-	}
-	if cond.In != nil {
-		n.tests = append(n.tests, c.set(at.field("in"), opIn, cond.In))
-	}
-	if cond.NotIn != nil {
-		n.tests = append(n.tests, c.set(at.field("not_in"), opNotIn, cond.NotIn))
-	}
-	if cond.Eq != nil {
-		t := test{op: opIn}
-		if err := t.add(cond.Eq); err != nil {
-			c.addf(at.field("eq"), "%v", err)
-		}
-		t.seal()
-		n.tests = append(n.tests, t)
-	}
-	if cond.Prefix != nil {
-		c.text(at.field("prefix"), *cond.Prefix)
-		n.tests = append(n.tests, test{op: opPrefix, prefix: []byte(*cond.Prefix)})
-	}
-	for _, b := range [...]struct {
-		name  string
-		op    operator
-		limit *float64
-	}{{"gt", opGt, cond.Gt}, {"gte", opGte, cond.Gte}, {"lt", opLt, cond.Lt}, {"lte", opLte, cond.Lte}} {
-		if b.limit == nil {
-			continue
-		}
-		if math.IsNaN(*b.limit) || math.IsInf(*b.limit, 0) {
-			c.addf(at.field(b.name), "%v is not a finite number", *b.limit)
-		}
-		n.tests = append(n.tests, test{op: b.op, limit: *b.limit})
-	}
-	if cond.Exists != nil {
-		n.tests = append(n.tests, test{op: opExists, exists: *cond.Exists})
+	if n.tests = c.tests(at, cond); len(n.tests) == 0 {
+		c.addf(at, "%q has no operator: give one such as in, eq, prefix, gte, semver_gte or exists", cond.Attribute+cond.Unit)
 	}
 	return n
 }
 
-func (c *compiler) set(at place, op operator, values []any) test {
-	t := test{op: op}
-	if len(values) == 0 || len(values) > MaxValues {
-		c.addf(at, "lists %d values, want 1 to %d", len(values), MaxValues)
-		return t
-	}
-	for i, v := range values {
-		if err := t.add(v); err != nil {
-			c.addf(at.index(i), "%v", err)
-		}
-	}
-	t.seal()
-	return t
+// leaf says whether the condition has the form of a leaf.
+func (cond *Condition) leaf() bool {
+	return cond.Attribute != "" || cond.Unit != "" && cond.Percent == nil || cond.operators()
+}
+
+// operators says whether an operator is set.
+func (cond *Condition) operators() bool {
+	return cond.In != nil || cond.NotIn != nil || cond.InList != "" || cond.NotInList != "" || cond.Eq != nil ||
+		cond.Prefix != nil || cond.Suffix != nil || cond.Contains != nil ||
+		cond.Gt != nil || cond.Gte != nil || cond.Lt != nil || cond.Lte != nil ||
+		cond.SemverEq != nil || cond.SemverGt != nil || cond.SemverGte != nil || cond.SemverLt != nil || cond.SemverLte != nil ||
+		cond.Exists != nil
 }

@@ -1,14 +1,10 @@
 package abtest
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"flag"
 	"fmt"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 )
@@ -20,10 +16,14 @@ const vectorsFile = "testdata/vectors.json"
 // vectors is the file that pins every rule of doc.go. testdata/reference.py
 // reads it too.
 type vectors struct {
-	Hashes []hashVector `json:"hashes"`
-	Costs  []costVector `json:"costs"`
-	Slots  []slotVector `json:"slots"`
-	Plans  []planVector `json:"plans"`
+	Hashes  []hashVector   `json:"hashes"`
+	Costs   []costVector   `json:"costs"`
+	Slots   []slotVector   `json:"slots"`
+	Moments []momentVector `json:"moments"`
+	// Versions are in the order of precedence, no two equal.
+	Versions []string      `json:"versions"`
+	Tokens   []tokenVector `json:"tokens"`
+	Plans    []planVector  `json:"plans"`
 }
 
 type hashVector struct {
@@ -45,6 +45,18 @@ type slotVector struct {
 	SHA256      string         `json:"sha256"`
 }
 
+type momentVector struct {
+	Text string `json:"text"`
+	Unix int64  `json:"unix"`
+}
+
+type tokenVector struct {
+	Key     string `json:"key"`
+	Forced  string `json:"forced"`
+	Expires int64  `json:"expires"`
+	Token   string `json:"token"`
+}
+
 type planVector struct {
 	Name        string             `json:"name"`
 	Config      Config             `json:"config"`
@@ -52,12 +64,20 @@ type planVector struct {
 	Assignments []assignmentVector `json:"assignments"`
 }
 
+// requestVector is a Request and the model that it is about.
+type requestVector struct {
+	Model      string            `json:"model"`
+	User       string            `json:"user,omitempty"`
+	Units      map[string]string `json:"units,omitempty"`
+	Attributes attributes        `json:"attributes,omitempty"`
+	Forced     string            `json:"forced,omitempty"`
+	Stored     map[string]string `json:"stored,omitempty"`
+	Now        int64             `json:"now,omitempty"`
+}
+
 type assignmentVector struct {
-	Model      string       `json:"model"`
-	Unit       string       `json:"unit"`
-	Attributes attributes   `json:"attributes,omitempty"`
-	Forced     string       `json:"forced,omitempty"`
-	Want       answerVector `json:"want"`
+	requestVector
+	Want answerVector `json:"want"`
 }
 
 type answerVector struct {
@@ -69,17 +89,32 @@ type answerVector struct {
 	Shadows       []string `json:"shadows"`
 }
 
-func answer(a Assignment, unit string) answerVector {
-	v := answerVector{Bucket: a.Bucket, Reason: a.Reason.String(), ForcedUnknown: a.ForcedUnknown, Shadows: []string{}}
+func (v requestVector) request() *Request {
+	r := &Request{User: []byte(v.User), Attributes: &v.Attributes, Forced: []byte(v.Forced), Now: v.Now}
+	units, put := entities{}, stored{}
+	for name, id := range v.Units {
+		units[name] = []byte(id)
+	}
+	for name, variant := range v.Stored {
+		put[name] = []byte(variant)
+	}
+	r.Units, r.Stored = units, put
+	return r
+}
+
+// answer is what a plan says of a request.
+func (v requestVector) answer(p *Plan) answerVector {
+	a := p.Assign(v.Model, v.request())
+	w := answerVector{Bucket: a.Bucket, Reason: a.Reason.String(), ForcedUnknown: a.ForcedUnknown, Shadows: []string{}}
 	if a.Experiment != nil {
-		v.Experiment, v.Variant = a.Experiment.Name(), a.Variant.Name()
-		for i, s := range a.Experiment.Shadows() {
-			if a.Experiment.ShadowHit(i, []byte(unit)) {
-				v.Shadows = append(v.Shadows, s.Name())
+		w.Experiment, w.Variant = a.Experiment.Name(), a.Variant.Name()
+		for i, shadow := range a.Experiment.Shadows() {
+			if a.ShadowHit(i) {
+				w.Shadows = append(w.Shadows, shadow.Name())
 			}
 		}
 	}
-	return v
+	return w
 }
 
 func hashVectors() (out []hashVector) {
@@ -111,7 +146,7 @@ func slotVectors() (out []slotVector) {
 	} {
 		v := slotVector{BasisPoints: map[string]int{}}
 		names := make([]string, Buckets)
-		for s, o := range deal(sh) {
+		for s, o := range deal(sh, columns{}) {
 			names[s] = sh[o].name
 		}
 		for _, x := range sh {
@@ -123,136 +158,28 @@ func slotVectors() (out []slotVector) {
 	return out
 }
 
-const vectorPlan = `
-layers: [{name: risk, salt: risk-layer}, {name: other}]
-experiments:
-  - name: risk-v2
-    model: risk
-    salt: risk-v2-2026
-    layer: risk
-    range: [0, 6000]
-    targeting: {all: [{attribute: country, in: [de, at]}, {not: {attribute: age, lt: 18}}]}
-    overrides: {treatment: [user-1, user-2], control: [user-3]}
-    fallback: control
-    variants:
-      - {name: control, weight: 50, version: 1}
-      - {name: treatment, weight: 50, version: 2}
-      - {name: candidate, shadow: true, version: 3, sample: 10}
-  - name: risk-three
-    model: risk
-    layer: risk
-    range: [6000, 10000]
-    targeting: {any: [{attribute: tier, prefix: gold}, {attribute: beta, eq: true}, {attribute: age, gte: 18, lte: 99.5}]}
-    variants:
-      - {name: zeta, weight: 33.33}
-      - {name: alpha, weight: 33.33}
-      - {name: mid, weight: 33.34}
-      - {name: none, weight: 0}
-      - {name: all, shadow: true}
-  - {name: digits, model: digits, variants: [{name: on, weight: 0.01}, {name: "off", weight: 99.99}]}
-  - {name: old, model: retired, enabled: false, variants: [{name: a, weight: 100}]}
-`
-
-func planVectors(t *testing.T) []planVector {
-	cfg := decodeYAML(t, vectorPlan)
-	v := planVector{Name: "risk", Config: cfg}
-	p, err := Compile(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	v.Digest = p.Digest().String()
-	add := func(model, unit string, attrs attributes, forced string) {
-		a := p.Assign(model, []byte(unit), &attrs, []byte(forced))
-		v.Assignments = append(v.Assignments, assignmentVector{model, unit, attrs, forced, answer(a, unit)})
-	}
-	contexts := []attributes{nil, {"country": "de"}, {"country": "at", "age": 17.0}, {"country": "de", "age": 40.0}, {"beta": true}, {"tier": "gold-1", "country": 1.0}, {"age": 99.5}}
-	for i := range 60 {
-		add("risk", fmt.Sprint("user-", i), contexts[i%len(contexts)], "")
-		add("digits", fmt.Sprint("user-", i*i), nil, "")
-	}
-	for _, forced := range []string{"treatment", "risk-three/none", "none", "candidate", "risk-v2/alpha", "typo", "digits/on"} {
-		add("risk", "user-1", nil, forced)
-		add("risk", "Zoë", contexts[3], forced)
-	}
-	add("retired", "user-1", nil, "a")
-	add("unknown", "user-1", nil, "")
-	return []planVector{v}
-}
-
-// TestVectors pins the rules: whoever changes them moves users of running
-// experiments, in every job that recomputes assignments too.
-func TestVectors(t *testing.T) {
-	var got bytes.Buffer
-	enc := json.NewEncoder(&got)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", " ")
-	if err := enc.Encode(vectors{hashVectors(), costVectors(), slotVectors(), planVectors(t)}); err != nil {
-		t.Fatal(err)
-	}
-	if *update {
-		if err := os.WriteFile(vectorsFile, got.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(vectorsFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got.Bytes(), want) {
-		g, w := strings.Split(got.String(), "\n"), strings.Split(string(want), "\n")
-		for i := range min(len(g), len(w)) {
-			if g[i] != w[i] {
-				t.Fatalf("%s:%d: computed %s, committed %s", vectorsFile, i+1, g[i], w[i])
-			}
-		}
-		t.Fatalf("%s: computed %d lines, committed %d", vectorsFile, len(g), len(w))
-	}
-}
-
-// The committed configuration, read back from JSON, decides as committed.
-func TestVectorsDecideAsCommitted(t *testing.T) {
-	text, err := os.ReadFile(vectorsFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var file vectors
-	if err := json.Unmarshal(text, &file); err != nil {
-		t.Fatal(err)
-	}
-	reasons := map[string]bool{}
-	for _, v := range file.Plans {
-		p, err := Compile(v.Config)
+func momentVectors(t *testing.T) (out []momentVector) {
+	for _, text := range []string{"1970-01-01T00:00:00Z", "2027-01-31T08:00:00+01:00", "2024-02-29T23:59:59-12:45", "1969-12-31T23:59:59Z"} {
+		unix, err := parseMoment(text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p.Digest().String() != v.Digest {
-			t.Errorf("%s: digest %s, committed %s", v.Name, p.Digest(), v.Digest)
-		}
-		for _, a := range v.Assignments {
-			got := answer(p.Assign(a.Model, []byte(a.Unit), &a.Attributes, []byte(a.Forced)), a.Unit)
-			if fmt.Sprint(got) != fmt.Sprint(a.Want) {
-				t.Errorf("%s, %s: %+v, committed %+v", v.Name, a.Unit, got, a.Want)
-			}
-			reasons[a.Want.Reason] = true
-		}
+		out = append(out, momentVector{text, unix})
 	}
-	for _, r := range Reasons() {
-		if !reasons[r.String()] {
-			t.Errorf("no vector has the reason %s", r)
-		}
-	}
+	return out
 }
 
-// The second implementation agrees, where there is a Python to run it.
-func TestReferenceAgrees(t *testing.T) {
-	t.Parallel()
-	python, err := exec.LookPath("python3")
+func versionVectors() (out []string) {
+	for _, equal := range versionOrder {
+		out = append(out, strings.Fields(equal)[0])
+	}
+	return out
+}
+
+func tokenVectors(t *testing.T) []tokenVector {
+	token, err := ForceToken(tokenKey, "risk-v2", "treatment", 1798761600)
 	if err != nil {
-		t.Log("no python3: the reference was not run")
-		return
+		t.Fatal(err)
 	}
-	out, err := exec.Command(python, "-B", "testdata/reference.py", vectorsFile).CombinedOutput()
-	if err != nil || !strings.HasSuffix(string(out), "vectors agree\n") {
-		t.Errorf("%v: %s", err, out)
-	}
+	return []tokenVector{{string(tokenKey), "risk-v2/treatment", 1798761600, token}}
 }

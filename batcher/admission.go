@@ -59,7 +59,7 @@ func (b *Batcher) admit(now, until time.Time, rows int) error {
 	if b.allStuck() {
 		return ErrStuck
 	}
-	if int(b.busy.Load()) < len(b.workers) && b.queue.Weight() == 0 {
+	if rows <= b.maxRows && int(b.busy.Load()) < len(b.workers) && b.queue.Weight() == 0 {
 		return nil
 	}
 	if now.Add(b.predictedWait(now, rows)).After(until) {

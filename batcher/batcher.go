@@ -58,8 +58,10 @@ type Runner interface {
 type TensorRunner interface {
 	Control
 	// RunTensors scores one tensor for each input, and gives one for each output,
-	// valid until the next run.
+	// valid until Discard or the next run.
 	RunTensors(in []models.Tensor) (out []models.Tensor, err error)
+	// Discard lets go of the outputs.
+	Discard()
 }
 
 // Options of a Batcher.

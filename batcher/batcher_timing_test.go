@@ -2,10 +2,12 @@ package batcher
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
 	"hotpath/batcher/batchertest"
+	"hotpath/models"
 	"hotpath/resilience/handoff"
 )
 
@@ -88,5 +90,52 @@ func BenchmarkAdmitRefuses(b *testing.B) {
 		if err := bt.admit(now, now.Add(time.Millisecond), 1); err != ErrOverloaded {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkTensors is a request of whole tensors, of 1, 8 and 256 rows: the last
+// goes in four parts.
+func BenchmarkTensors(b *testing.B) {
+	for _, rows := range []int{1, 8, 256} {
+		b.Run(fmt.Sprintf("rows=%d", rows), func(b *testing.B) {
+			bt := benchmarkBatcher(b, 0)
+			request := requestOf(1, rows)
+			b.ReportAllocs()
+			for b.Loop() {
+				job := bt.AcquireTensors()
+				if err := job.Score(request.tensors, rows, nil, time.Now().Add(time.Minute), handoff.Normal); err != nil {
+					b.Fatal(err)
+				}
+				job.Release()
+			}
+		})
+	}
+}
+
+// BenchmarkMerge is what it costs a worker to put 32 ragged requests of about 100
+// elements together.
+func BenchmarkMerge(b *testing.B) {
+	for _, ragged := range []bool{false, true} {
+		b.Run(fmt.Sprintf("ragged=%v", ragged), func(b *testing.B) {
+			e := newTensorEngine(&still{}, openSignature(models.Uint8), []Merge{{Ragged: true}})
+			var items []*Job
+			for i := range 32 {
+				n := int64(100)
+				if ragged {
+					n += int64(i)
+				}
+				items = append(items, &Job{part: part{in: sequence(1, 1, n).tensors}})
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				e.Begin(items[0])
+				for _, j := range items[1:] {
+					if !e.Joins(j) {
+						b.Fatal("one was left out")
+					}
+				}
+				e.load(items)
+			}
+		})
 	}
 }

@@ -1,24 +1,26 @@
 package batcher
 
 import (
-	"slices"
-
 	"hotpath/models"
+	"hotpath/resilience/handoff"
 )
 
 // engine is a runner with the memory around it: it puts jobs into a run and takes
 // their results out. It belongs to one worker.
 type engine interface {
 	control() Control
-	// together is how many of the jobs, from the first on, can share a run. It may
-	// change their order.
-	together(items []*Job) int
+	// company says which jobs can share a run; nil: all can.
+	company() handoff.Company[*Job]
 	// load puts the jobs' rows one after the other into the next run.
 	load(items []*Job)
 	// run scores what is loaded, rows rows.
 	run(rows int) error
 	// deliver takes the results of a job out: its rows begin at row at of the run.
+	// The jobs of a run are delivered in the order in which they were loaded.
 	deliver(j *Job, at int)
+	// unload lets go of the jobs' memory and of the results, once every job is
+	// finished.
+	unload()
 	// remember keeps some of the run that succeeded, if it has kept nothing yet, as
 	// proof that the model works. recall loads it and says how many rows it has; 0
 	// when there is none.
@@ -33,6 +35,7 @@ type frameEngine struct {
 	in, out *models.Frame
 	good    models.Row
 	hasGood bool
+	rows    int // loaded since unload, at most
 }
 
 func newFrameEngine(r Runner, in *models.Layout) *frameEngine {
@@ -41,9 +44,9 @@ func newFrameEngine(r Runner, in *models.Layout) *frameEngine {
 	return e
 }
 
-func (e *frameEngine) control() Control          { return e.runner }
-func (e *frameEngine) together(items []*Job) int { return len(items) }
-func (e *frameEngine) run(rows int) error        { return e.runner.Run(rows) }
+func (e *frameEngine) control() Control               { return e.runner }
+func (e *frameEngine) company() handoff.Company[*Job] { return nil }
+func (e *frameEngine) run(rows int) error             { return e.runner.Run(rows) }
 
 func (e *frameEngine) load(items []*Job) {
 	at := 0
@@ -55,6 +58,19 @@ func (e *frameEngine) load(items []*Job) {
 		}
 		at += j.weight()
 	}
+	e.rows = max(e.rows, at)
+}
+
+// unload drops the strings, which point into the jobs' memory.
+func (e *frameEngine) unload() {
+	if e.in.Layout.Strings > 0 {
+		for p, s := range e.in.Strings {
+			if s != nil {
+				clear(s[:e.rows*e.in.Layout.Width[p]])
+			}
+		}
+	}
+	e.rows = 0
 }
 
 func (e *frameEngine) deliver(j *Job, at int) {
@@ -79,28 +95,4 @@ func (e *frameEngine) recall() (rows int) {
 	}
 	e.in.SetRow(0, &e.good)
 	return 1
-}
-
-// Merge says how requests whose tensors differ in size may share a run.
-type Merge struct {
-	// Ragged inputs are padded to the longest of the batch, with the element Pad
-	// (little-endian, as many bytes as the type has; empty for zeros).
-	Ragged bool
-	Pad    []byte
-}
-
-// samePack tells which jobs may share a run: all dimensions but the batch's are equal,
-// save those of ragged inputs, where only their number is.
-func samePack(a, b []models.Tensor, merging []Merge) bool {
-	for p := range a {
-		x, y := a[p].Shape[1:], b[p].Shape[1:]
-		if p < len(merging) && merging[p].Ragged {
-			if len(x) != len(y) {
-				return false
-			}
-		} else if !slices.Equal(x, y) {
-			return false
-		}
-	}
-	return true
 }

@@ -48,6 +48,7 @@ func (j *Job) Recycle() {
 	if j.part.of != nil {
 		j.part.of.release()
 		clear(j.part.in) // or the pool would keep the request's memory
+		dropLarge(j.part.out)
 		j.part = part{in: j.part.in[:0], shapes: j.part.shapes[:0], out: j.part.out[:0]}
 	}
 	// Both, or a string that the next user leaves unset would point beyond Text.

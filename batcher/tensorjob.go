@@ -21,8 +21,10 @@ type TensorJob struct {
 	// out is written by workers: with fixed layouts each part writes the rows that
 	// are its own; strings and varying sizes are kept by part and joined.
 	out    []models.Tensor
-	shapes []int64 // memory of out's shapes
-	parts  []*Job  // in flight, oldest first; scratch
+	shapes []int64  // memory of out's shapes
+	rest   [][]byte // of each input, what no part has taken yet
+	parts  []*Job   // in flight, oldest first; scratch
+	joined int      // bytes in out where parts are joined
 	// holds are the caller's and one for each part that is not recycled.
 	holds atomic.Int32
 
@@ -62,12 +64,18 @@ func (t *TensorJob) release() {
 	}
 	clear(t.parts[:cap(t.parts)])
 	t.parts = t.parts[:0]
-	for i := range t.out {
-		if cap(t.out[i].Data) > keepOutput {
-			t.out[i].Data = nil
+	clear(t.rest)
+	dropLarge(t.out)
+	t.owner.tensors.Put(t)
+}
+
+// dropLarge drops the memory of a large answer, which a pool should not keep.
+func dropLarge(out []models.Tensor) {
+	for i := range out {
+		if cap(out[i].Data) > keepOutput {
+			out[i].Data = nil
 		}
 	}
-	t.owner.tensors.Put(t)
 }
 
 // keepOutput is how much memory of a large answer a pooled job keeps per output.
@@ -80,38 +88,63 @@ func (t *TensorJob) Outputs() []models.Tensor { return t.out }
 // ran, and the rows of the largest batch that a part ran in.
 func (t *TensorJob) Timing() (queued, run time.Duration, rows int) { return t.queued, t.run, t.batch }
 
+// maxAnswer bounds the outputs of one request together.
+const maxAnswer = 256 << 20
+
 // Score runs the tensors, rows rows, and waits for the result, no longer than
 // until. It takes over memory, which the tensors point into, whatever the outcome.
 // The errors are those of Job.Score.
 func (t *TensorJob) Score(in []models.Tensor, rows int, memory models.Owner, until time.Time, prio handoff.Priority) error {
-	t.rows, t.memory = rows, memory
+	t.rows, t.memory, t.joined = rows, memory, 0
 	b := t.owner
 	if err := b.admit(time.Now(), until, rows); err != nil {
 		return err
 	}
-	t.prepareOutputs()
+	if err := t.prepareOutputs(); err != nil {
+		return err
+	}
+	t.rest = t.rest[:0]
+	for i := range in {
+		t.rest = append(t.rest, in[i].Data)
+	}
 	// A window bounds what one request can have queued: others get their turn, and
 	// a request larger than the queue is served all the same.
 	window := len(b.workers) + 1
-	next := 0
-	for next < rows || len(t.parts) > 0 {
-		if next < rows && len(t.parts) < window {
-			j := t.cut(in, next, min(b.maxRows, rows-next))
-			if err := b.queue.Submit(j, until, prio); err != nil {
-				j.Release()
-				t.abandon()
-				return b.translate(err)
-			}
-			t.parts = append(t.parts, j)
+	var j *Job
+	for next := 0; j != nil || next < rows || len(t.parts) > 0; {
+		if j == nil && next < rows && len(t.parts) < window {
+			j = t.cut(in, next, min(b.maxRows, rows-next))
 			next += j.weight()
-			continue
+		}
+		if j != nil {
+			switch err := b.queue.Submit(j, until, prio); {
+			case err == nil:
+				t.parts, j = append(t.parts, j), nil
+				continue
+			case err != handoff.ErrFull || len(t.parts) == 0:
+				return t.fail(j, b.translate(err))
+			}
+			// Full, perhaps of parts of its own: there is room when the first is through.
 		}
 		if err := t.waitFirst(); err != nil {
-			t.abandon()
-			return err
+			return t.fail(j, err)
 		}
 	}
 	return nil
+}
+
+// fail leaves the parts that are in flight, and the one that is not queued.
+func (t *TensorJob) fail(unqueued *Job, err error) error {
+	if unqueued != nil {
+		unqueued.Release()
+	}
+	for _, j := range t.parts {
+		j.ticket.Abandon()
+		j.Release()
+	}
+	clear(t.parts)
+	t.parts = t.parts[:0]
+	return err
 }
 
 // waitFirst waits for the oldest part and takes in its results.
@@ -125,16 +158,6 @@ func (t *TensorJob) waitFirst() error {
 	queued, run, rows := j.Timing()
 	t.queued, t.run, t.batch = max(t.queued, queued), max(t.run, run), max(t.batch, rows)
 	return t.join(j)
-}
-
-// abandon leaves the parts that are still in flight.
-func (t *TensorJob) abandon() {
-	for _, j := range t.parts {
-		j.ticket.Abandon()
-		j.Release()
-	}
-	clear(t.parts)
-	t.parts = t.parts[:0]
 }
 
 // cut makes the job of the rows rows from row at on.
@@ -151,8 +174,8 @@ func (t *TensorJob) cut(in []models.Tensor, at, rows int) *Job {
 		p.shapes = append(p.shapes, part.Shape...)
 		part.Shape = p.shapes[from:len(p.shapes):len(p.shapes)]
 		if rows < t.rows {
-			part.Data = cutRows(&in[i], at, rows)
 			part.Shape[0] = int64(rows)
+			part.Data, t.rest[i] = cutElements(&part, t.rest[i])
 		}
 		p.in = append(p.in, part)
 	}
@@ -161,11 +184,14 @@ func (t *TensorJob) cut(in []models.Tensor, at, rows int) *Job {
 
 // prepareOutputs gives the outputs their shapes and memory as far as they are
 // known; the rest comes with join.
-func (t *TensorJob) prepareOutputs() {
+func (t *TensorJob) prepareOutputs() error {
 	layout := t.owner.out
 	if layout == nil {
 		t.out = t.out[:0]
-		return
+		return nil
+	}
+	if layout.Bytes > maxAnswer/t.rows {
+		return errAnswer(t.rows)
 	}
 	t.out = slices.Grow(t.out[:0], len(layout.Ports))[:len(layout.Ports)]
 	t.shapes = t.shapes[:0]
@@ -186,6 +212,11 @@ func (t *TensorJob) prepareOutputs() {
 		}
 		o.Shape = t.shapes[from:len(t.shapes):len(t.shapes)]
 	}
+	return nil
+}
+
+func errAnswer(rows int) error {
+	return fmt.Errorf("%w: the outputs of %d rows are over the limit of %d bytes; send fewer rows at once", ErrRow, rows, maxAnswer)
 }
 
 // inPlace says that each part's results have a place in the whole that is known
@@ -213,26 +244,51 @@ func (t *TensorJob) results(j *Job) (out []models.Tensor, row int) {
 
 // join adds the results of a part to the whole. The parts come in order.
 func (t *TensorJob) join(j *Job) error {
-	switch {
-	case t.inPlace():
+	if t.inPlace() {
 		return nil
-	case t.owner.out != nil:
+	}
+	for i := range j.part.out {
+		t.joined += len(j.part.out[i].Data)
+	}
+	if t.joined > maxAnswer {
+		return errAnswer(t.rows)
+	}
+	if t.owner.out != nil {
 		for i := range t.out {
 			t.out[i].Data = append(t.out[i].Data, j.part.out[i].Data...)
 		}
 		return nil
-	case len(t.out) == 0: // the first: taken over as it is
+	}
+	if j.weight() < t.rows {
+		return t.joinPart(j)
+	}
+	t.out, j.part.out = j.part.out, t.out // all of it: taken over as it is
+	return nil
+}
+
+// joinPart adds a part whose shapes are not known before. Those of all parts must
+// be the same but for the rows.
+func (t *TensorJob) joinPart(j *Job) error {
+	if len(t.out) == 0 {
 		t.out, j.part.out = j.part.out, t.out
+		for i := range t.out {
+			if s := t.out[i].Shape; len(s) == 0 || s[0] != int64(j.weight()) {
+				return errParts(&t.out[i], j.weight(), s)
+			}
+		}
 		return nil
 	}
 	for i := range t.out {
 		whole, part := &t.out[i], &j.part.out[i]
-		if len(whole.Shape) == 0 || len(part.Shape) == 0 || !slices.Equal(whole.Shape[1:], part.Shape[1:]) {
-			return fmt.Errorf("%w: output %q has shape %s for one part of the rows and %s for another; send fewer rows at once (max_batch_size)",
-				ErrRun, whole.Name, models.ShapeText(whole.Shape), models.ShapeText(part.Shape))
+		if len(part.Shape) != len(whole.Shape) || part.Shape[0] != int64(j.weight()) || !slices.Equal(whole.Shape[1:], part.Shape[1:]) {
+			return errParts(whole, j.weight(), part.Shape)
 		}
 		whole.Shape[0] += part.Shape[0]
 		whole.Data = append(whole.Data, part.Data...)
 	}
 	return nil
+}
+
+func errParts(out *models.Tensor, rows int, shape []int64) error {
+	return fmt.Errorf("%w: %d of the request's rows gave output %q the shape %s, which cannot be joined with others': send at most max_batch_size rows at once, or set max_batch_size: 0", ErrRow, rows, out.Name, models.ShapeText(shape))
 }

@@ -46,17 +46,13 @@ func (w *worker) loop() {
 		defer runtime.UnlockOSThread()
 	}
 	for {
-		items, ok := w.b.queue.Take(w.items[:0], w.b.maxRows, w.b.options.MaxQueueDelay)
+		items, ok := w.b.queue.TakeWith(w.engine.company(), w.items[:0], w.b.maxRows, w.b.options.MaxQueueDelay)
 		if !ok {
 			return
 		}
-		for len(items) > 0 {
-			n := w.engine.together(items)
-			w.score(items[:n])
-			if items = items[n:]; len(items) > 0 {
-				// Their run begins later than they were taken.
-				items = w.b.queue.DropDead(items)
-			}
+		if len(items) > 0 {
+			w.score(items)
+			w.engine.unload()
 		}
 		clear(w.items[:cap(w.items)])
 	}

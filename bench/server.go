@@ -50,7 +50,7 @@ func (o Options) gatewayLauncher(dir, redis string) launcher {
 		if err != nil {
 			return nil, err
 		}
-		args := []string{"serve", "--listen", addr, "--admin", admin, "--models", o.Models, "--redis", redis}
+		args := []string{"serve", "--listen", addr, "--admin", admin, "--set", "server.grpc_listen=off", "--models", o.Models, "--redis", redis}
 		if o.GatewayConfig != "" {
 			args = append(args, "--config", o.GatewayConfig)
 		}

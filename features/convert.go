@@ -201,6 +201,14 @@ func (s *slot) putNumber(row *models.Row, e int, n number) verdict {
 		row.PutFloat32(at, f)
 	case models.Float64:
 		row.PutFloat64(at, n.f)
+	case models.Float16:
+		if !row.PutFloat16(at, float32(n.f)) {
+			return badRange
+		}
+	case models.BFloat16:
+		if !row.PutBFloat16(at, float32(n.f)) {
+			return badRange
+		}
 	case models.Bool:
 		row.PutBool(at, n.mag != 0)
 	default:

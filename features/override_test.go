@@ -1,6 +1,7 @@
 package features
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"math"
 	"strings"
@@ -40,7 +41,7 @@ func allTypes(t testing.TB) *View {
 	v, err := s.View(models.NewLayout([]models.Port{
 		{Name: "X", DType: models.Float32, Shape: []int{5}},
 		{Name: "f32", DType: models.Float32}, {Name: "f64", DType: models.Float64}, {Name: "b", DType: models.Bool},
-		{Name: "i8", DType: models.Int8}, {Name: "u8", DType: models.Uint8}, {Name: "i16", DType: models.Int16},
+		{Name: "f16", DType: models.Float16}, {Name: "bf16", DType: models.BFloat16}, {Name: "i8", DType: models.Int8}, {Name: "u8", DType: models.Uint8}, {Name: "i16", DType: models.Int16},
 		{Name: "u16", DType: models.Uint16}, {Name: "i32", DType: models.Int32}, {Name: "u32", DType: models.Uint32},
 		{Name: "i64", DType: models.Int64}, {Name: "u64", DType: models.Uint64}, {Name: "s", DType: models.String},
 		{Name: "image", DType: models.Float32, Shape: []int{2, 3}},
@@ -63,6 +64,8 @@ func TestOverrideScalars(t *testing.T) {
 		{"f32", "1e400", "1e400 does not fit FP32"}, {"f32", "true", "must be a number, not a bool"},
 		{"f32", `"1"`, "must be a number, not a string"}, {"f32", "null", "null is not taken"},
 		{"f32", "{}", "not an object"}, {"f64", "1e39", ""}, {"f64", "1e400", "does not fit FP64"},
+		{"f16", "65504", ""}, {"f16", "-65520", "-65520 does not fit FP16"}, {"f16", "1e400", "does not fit FP16"}, {"f16", "1e-9", ""},
+		{"bf16", "3e38", ""}, {"bf16", "3.4e38", "3.4e38 does not fit BF16"}, {"bf16", `"1"`, "must be a number, not a string"},
 		{"b", "true", ""}, {"b", "1", "must be true or false, not a number"},
 		{"i8", "127", ""}, {"i8", "-128", ""}, {"i8", "128", "128 does not fit INT8"}, {"i8", "-129", "does not fit INT8"},
 		{"i8", "1.0", ""}, {"i8", "1e2", ""}, {"i8", "1.5", "not a whole number"},
@@ -93,7 +96,7 @@ func TestOverrideStoresExactly(t *testing.T) {
 	v := allTypes(t)
 	x := newVector(v)
 	err := v.Override([]models.Value{value("i64", "9007199254740993"), value("u64", "18446744073709551615"), value("i8", "-128"),
-		value("f64", "-0"), value("f32", "0.1"), value("s", `"zwölf"`), value("b", "true")}, &x.row, x.origins)
+		value("f64", "-0"), value("f16", "0.1"), value("bf16", "0.1"), value("f32", "0.1"), value("s", `"zwölf"`), value("b", "true")}, &x.row, x.origins)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,6 +115,12 @@ func TestOverrideStoresExactly(t *testing.T) {
 	}
 	if got := x.row.Float32(off("f32")); got != 0.1 {
 		t.Errorf("f32 %v", got)
+	}
+	if got := binary.LittleEndian.Uint16(x.row.Data[off("f16"):]); got != 0x2e66 {
+		t.Errorf("f16 %#x, want the half nearest to 0.1", got)
+	}
+	if got := binary.LittleEndian.Uint16(x.row.Data[off("bf16"):]); got != 0x3dcd {
+		t.Errorf("bf16 %#x, want the bfloat16 nearest to 0.1", got)
 	}
 	if got := x.row.StringAt(off("s")); got != "zwölf" {
 		t.Errorf("s %q", got)

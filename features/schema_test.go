@@ -131,6 +131,7 @@ func TestViewProblems(t *testing.T) {
 	}
 	_, err := s.View(models.NewLayout(ports), []models.Binding{
 		{Port: 0, Features: []string{"user.agee", "usr.age", "user.country"}},
+		{Port: 1, Features: []string{"user.country", "user.f0"}},
 		{Port: 2, Features: []string{"user.f0"}},
 		{Port: 2, Features: []string{"user.age"}},
 		{Port: 9},
@@ -142,7 +143,7 @@ func TestViewProblems(t *testing.T) {
 		`no feature "agee"; did you mean age?`,
 		`no entity "usr"; did you mean user?`,
 		"user.country of type string cannot fill FP32",
-		"feature H of type float cannot fill FP16 elements; export the model with FP32 inputs",
+		"user.country of type string cannot fill FP16 elements",
 		"user.f0 of type float cannot fill INT64",
 		"input I is bound twice",
 		"the model has no input 9",

@@ -128,11 +128,11 @@ func kindOf(d models.DType) kind {
 // fits says whether values of a type can fill a tensor of another.
 func (k kind) fits(d models.DType) bool {
 	switch d {
-	case models.Float16, models.BFloat16, models.Invalid:
+	case models.Invalid:
 		return false
 	case models.String:
 		return k == kindString
-	case models.Float32, models.Float64:
+	case models.Float16, models.BFloat16, models.Float32, models.Float64:
 		return k != kindString
 	case models.Bool:
 		return k == kindBool
@@ -145,11 +145,7 @@ func (b *viewBuilder) slot(p, elem int, f *feature, shape []int) {
 	port := &b.inputs.Ports[p]
 	name := f.qualified()
 	if !f.kind.fits(port.DType) {
-		hint := ""
-		if port.DType == models.Float16 || port.DType == models.BFloat16 {
-			hint = "; export the model with FP32 inputs"
-		}
-		b.add("input %s: feature %s of type %s cannot fill %s elements%s", port.Name, name, f.kind, port.DType, hint)
+		b.add("input %s: feature %s of type %s cannot fill %s elements", port.Name, name, f.kind, port.DType)
 		return
 	}
 	if elem+f.width > port.Width() {

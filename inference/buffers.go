@@ -1,25 +1,31 @@
 package inference
 
+/*
+#include "ort.h"
+*/
+import "C"
+
 import (
 	"fmt"
+	"math"
 	"runtime"
-	"strings"
 	"unsafe"
-
-	ort "github.com/yalue/onnxruntime_go"
 
 	"hotpath/models"
 )
 
 // buffers is a frame whose memory ONNX Runtime reads and writes directly. C
-// keeps the addresses for as long as the tensors live, so the memory is pinned.
+// keeps the addresses for as long as the values live, so the memory is pinned.
 type buffers struct {
 	*models.Frame
-	pin runtime.Pinner
+	session *Session
+	pin     runtime.Pinner
+	packed  []byte // strings on their way in
+	reader  stringReader
 }
 
-func newBuffers(l *models.Layout, rows int) *buffers {
-	b := &buffers{Frame: models.NewFrame(l, rows)}
+func newBuffers(s *Session, l *models.Layout, rows int) *buffers {
+	b := &buffers{Frame: models.NewFrame(l, rows), session: s}
 	for _, d := range b.Data {
 		if len(d) > 0 {
 			b.pin.Pin(&d[0])
@@ -28,72 +34,107 @@ func newBuffers(l *models.Layout, rows int) *buffers {
 	return b
 }
 
-// free lets the memory go; the tensors must be destroyed before.
+// free lets the memory go; the values must be freed before.
 func (b *buffers) free() { b.pin.Unpin() }
 
-// tensors makes one ONNX tensor per port over the first rows rows. The caller
-// destroys them.
-func (b *buffers) tensors(rows int) ([]ort.Value, error) {
-	out := make([]ort.Value, len(b.Layout.Ports))
-	for i, p := range b.Layout.Ports {
-		shape := make([]int64, 1, 1+len(p.Shape))
-		shape[0] = int64(rows)
+// values makes one value per port over the first rows rows. The caller frees them.
+func (b *buffers) values(rows int) (*values, error) {
+	api := b.session.api
+	v := newValues(api, len(b.Layout.Ports))
+	for i := range b.Layout.Ports {
+		p := &b.Layout.Ports[i]
+		var shape []int64
+		if b.session.sig.Batched {
+			shape = append(shape, int64(rows))
+		}
 		for _, d := range p.Shape {
 			shape = append(shape, int64(d))
 		}
-		var v ort.Value
-		var err error
-		if p.DType == models.String {
-			v, err = ort.NewStringTensor(ort.NewShape(shape...))
-		} else {
-			v, err = ort.NewCustomDataTensor(ort.NewShape(shape...), b.Data[i][:rows*p.Stride()], ortTypes[p.DType])
+		t := C.ort_tensor{}
+		if err := describe(&t, p.DType, shape); err != nil {
+			v.free()
+			return nil, err
 		}
-		if err != nil {
-			destroy(out)
+		if p.DType != models.String {
+			t.bytes = C.size_t(rows * p.Stride())
+			t.data = unsafe.Pointer(unsafe.SliceData(b.Data[i])) // pinned
+		}
+		if err := api.check(C.ort_make(api.table, api.memory, &t)); err != nil {
+			v.free()
 			return nil, fmt.Errorf("tensor %s of %d rows: %w", p, rows, err)
 		}
-		out[i] = v
+		v.list[i] = t.value
 	}
-	return out, nil
+	return v, nil
+}
+
+// describe sets a tensor's type and shape.
+func describe(t *C.ort_tensor, d models.DType, shape []int64) error {
+	if len(shape) > C.ORT_RANK {
+		return fmt.Errorf("%d dimensions are over the limit of %d", len(shape), models.MaxTensorRank)
+	}
+	t._type, t.rank = C.int32_t(ortTypes[d]), C.int32_t(len(shape))
+	elements, _ := models.Elements(shape)
+	t.elements = C.size_t(elements)
+	for i, n := range shape {
+		t.shape[i] = C.int64_t(n)
+	}
+	return nil
 }
 
 // stringBytes is what a string element takes up in a frame, its text aside.
 const stringBytes = int(unsafe.Sizeof(""))
 
-// fillStrings copies the string ports' first rows into their tensors, since
-// ONNX Runtime keeps strings in memory of its own. It takes them as C strings: one
-// with a NUL byte would be cut short there and scored as another value, so it is
-// an error.
-func (b *buffers) fillStrings(tensors []ort.Value, rows int) error {
-	for i, s := range b.Strings {
-		if s == nil {
+// fillStrings copies the string ports' first rows into their values, since ONNX
+// Runtime keeps strings in memory of its own.
+func (b *buffers) fillStrings(v *values, rows int) error {
+	for i, all := range b.Strings {
+		if all == nil {
 			continue
 		}
-		port := b.Layout.Ports[i]
-		s = s[:rows*port.Width()]
-		for e := range s {
-			if strings.IndexByte(s[e], 0) >= 0 {
-				return fmt.Errorf("input %q element %d of row %d holds a NUL byte, which ONNX Runtime cannot take", port.Name, e%port.Width(), e/port.Width())
+		b.packed = b.packed[:0]
+		all = all[:rows*b.Layout.Width[i]]
+		for _, s := range all {
+			if len(s) > math.MaxInt32 {
+				return fmt.Errorf("input %q: a string of %d bytes is too long", b.Layout.Ports[i].Name, len(s))
 			}
+			b.packed = models.AppendStringElement(b.packed, s)
 		}
-		if err := tensors[i].(*ort.StringTensor).SetContents(s); err != nil {
+		if err := b.session.api.fillStrings(v.list[i], len(all), b.packed); err != nil {
 			return err
 		}
+	}
+	if cap(b.packed) > keepText {
+		b.packed = nil
 	}
 	return nil
 }
 
-// readStrings copies string tensors back into the frame.
-func (b *buffers) readStrings(tensors []ort.Value) error {
-	for i, s := range b.Strings {
-		if s == nil {
+// emptyStrings takes out what the run before left in the string values: some
+// operators, StringConcat for one, add to what an output holds.
+func (b *buffers) emptyStrings(v *values, rows int) error {
+	for i, all := range b.Strings {
+		clear(all[:min(len(all), rows*b.Layout.Width[i])])
+	}
+	return b.fillStrings(v, rows)
+}
+
+// readStrings copies string values back into the frame.
+func (b *buffers) readStrings(v *values, rows int) error {
+	for i, all := range b.Strings {
+		if all == nil {
 			continue
 		}
-		got, err := tensors[i].(*ort.StringTensor).GetContents()
-		if err != nil {
+		all = all[:rows*b.Layout.Width[i]]
+		if err := b.reader.read(b.session.api, v.list[i], len(all)); err != nil {
 			return err
 		}
-		copy(s, got)
+		// One copy for all: the reader's memory is used again.
+		text := string(b.reader.text)
+		for e := range all {
+			begin, end := b.reader.bounds(e, len(text)-4*len(all))
+			all[e] = text[begin+4*(e+1) : end+4*(e+1)]
+		}
 	}
 	return nil
 }

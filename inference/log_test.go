@@ -34,7 +34,7 @@ func TestAFailedRunWritesNothing(t *testing.T) {
 // failRun gives the error of a run that fails, and of a load that does.
 func failRun(t *testing.T) error {
 	r := openRuntime(t)
-	if _, err := r.Load(fixture(t, "custom_domain"), SessionOptions{}); err == nil {
+	if _, err := r.Load(t.Context(), fixture(t, "custom_domain"), SessionOptions{}); err == nil {
 		t.Error("custom_domain was loaded")
 	}
 	run := newRunner(t, load(t, r, fixture(t, "gather_poison"), SessionOptions{}), 1)

@@ -27,7 +27,7 @@ func openRuntime(t testing.TB) *Runtime {
 
 func load(t testing.TB, r *Runtime, data []byte, o SessionOptions) *Session {
 	t.Helper()
-	s, err := r.Load(data, o)
+	s, err := r.Load(t.Context(), data, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,8 +140,8 @@ func node(op string, inputs []string, output string, attributes ...[]byte) []byt
 	return b
 }
 
-// graph is a model file of one node.
-func graph(n []byte, inputs, outputs []tensor) []byte {
+// onnxModel is a model file of one node.
+func onnxModel(n []byte, inputs, outputs []tensor) []byte {
 	g := field(field(nil, 1, n), 2, []byte("g"))
 	for _, v := range inputs {
 		g = field(g, 11, v.proto())
@@ -156,5 +156,5 @@ func graph(n []byte, inputs, outputs []tensor) []byte {
 
 // identity is a model that answers its input.
 func identity(elem uint64, in, out []int64) []byte {
-	return graph(node("Identity", []string{"x"}, "y"), []tensor{{"x", elem, in}}, []tensor{{"y", elem, out}})
+	return onnxModel(node("Identity", []string{"x"}, "y"), []tensor{{"x", elem, in}}, []tensor{{"y", elem, out}})
 }

@@ -7,7 +7,10 @@ import (
 	"os"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"testing"
+
+	"hotpath/models"
 )
 
 // Loading and closing a model again and again, as hot swaps do, must not grow
@@ -18,11 +21,11 @@ func TestReloadsLeaveNoMemoryBehind(t *testing.T) {
 	ok(t, err)
 	reload := func(times int) {
 		for range times {
-			s, err := r.Load(data, SessionOptions{})
+			s, err := r.Load(t.Context(), data, SessionOptions{})
 			ok(t, err)
 			run, err := s.NewRunner([]int{1, 8, 64})
 			ok(t, err)
-			ok(t, run.Verify(nil))
+			ok(t, run.Verify(t.Context(), nil, nil))
 			ok(t, run.Close())
 			ok(t, s.Close())
 		}
@@ -45,11 +48,11 @@ func TestAClosedModelGivesItsMemoryBack(t *testing.T) {
 	data := matrixModel(2048, 2560)
 	before := residentKiB(t)
 	for range 5 {
-		s, err := r.Load(data, SessionOptions{})
+		s, err := r.Load(t.Context(), data, SessionOptions{})
 		ok(t, err)
 		run, err := s.NewRunner([]int{1, 8})
 		ok(t, err)
-		ok(t, run.Verify(nil))
+		ok(t, run.Verify(t.Context(), nil, nil))
 		ok(t, run.Close())
 		ok(t, s.Close())
 	}
@@ -59,6 +62,41 @@ func TestAClosedModelGivesItsMemoryBack(t *testing.T) {
 	// leaves room for what the allocators of C and Go keep for themselves.
 	if after-before > 4*size {
 		t.Errorf("a model of %d KiB left %d KiB behind", size, after-before)
+	}
+}
+
+// Runs of tensors, those that fail and those whose outputs are refused included,
+// leave nothing in C's memory, and neither do loads that are refused.
+func TestRunsOfTensorsLeaveNoMemoryBehind(t *testing.T) {
+	r := openRuntime(t)
+	mean := newTensorRunner(t, load(t, r, fixture(t, "masked_mean"), SessionOptions{}), 8)
+	text := newTensorRunner(t, load(t, r, fixture(t, "text"), SessionOptions{}), 8)
+	rank := identity(onnxFloat, nil, nil)
+	once := func() {
+		run(t, mean, floats("x", dims{2, 2}, 1, 2, 3, 4), ints("mask", dims{2, 2}, 1, 1, 0, 1))
+		run(t, text, texts("words", dims{1, 2}, "a", strings.Repeat("long", 100)))
+		_, err := mean.RunTensors([]models.Tensor{floats("x", dims{1, 2}, 1, 2), ints("mask", dims{1, 3}, 1, 1, 1)})
+		wantError(t, err, "Mul")
+		_, err = mean.RunTensors([]models.Tensor{floats("x", dims{1, 2}, 1), ints("mask", dims{1, 2}, 1, 1)})
+		wantError(t, err, "not enough space")
+	}
+	refused := func() {
+		_, err := r.Load(t.Context(), rank, SessionOptions{})
+		wantError(t, err, "does not declare its shape")
+	}
+	for range 20 {
+		once()
+		refused()
+	}
+	before := AllocatedBytes()
+	for range 3000 {
+		once()
+	}
+	for range 100 {
+		refused()
+	}
+	if grown := AllocatedBytes() - before; grown > 64<<10 {
+		t.Errorf("%d bytes were left behind", grown)
 	}
 }
 

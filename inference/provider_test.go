@@ -10,7 +10,7 @@ import (
 func TestCUDAThatIsNotThere(t *testing.T) {
 	r := openRuntime(t)
 	data := fixture(t, "f64")
-	_, err := r.Load(data, SessionOptions{Provider: CUDA, MemoryLimitMiB: 64})
+	_, err := r.Load(t.Context(), data, SessionOptions{Provider: CUDA, MemoryLimitMiB: 64})
 	if err == nil {
 		return // this machine has one: its own tests are those of the device
 	}
@@ -27,7 +27,7 @@ func TestCUDAThatIsNotThere(t *testing.T) {
 	if run.NeedsThread() {
 		t.Error("a runner on the CPU wants a thread of its own")
 	}
-	ok(t, run.Verify(readGolden(t, `{"cases":[{"inputs":{"x":[1,2,3]},"outputs":{"y":[2,4,6]}}]}`)))
+	ok(t, run.Verify(t.Context(), readGolden(t, `{"cases":[{"inputs":{"x":[1,2,3]},"outputs":{"y":[2,4,6]}}]}`), nil))
 }
 
 // The texts are those of ONNX Runtime for cudaErrorNoDevice and so on.

@@ -5,6 +5,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"hotpath/models"
 )
 
 // BenchmarkRun is what one run costs, by model and batch size.
@@ -23,6 +25,40 @@ func BenchmarkRun(b *testing.B) {
 				b.ReportMetric(rate(b, run, rows), "rows/s")
 			})
 		}
+	}
+}
+
+// BenchmarkTensors is the same model run as rows, whose values are made once, and
+// as tensors, which are described anew and answered from ONNX Runtime's memory.
+func BenchmarkTensors(b *testing.B) {
+	r := openRuntime(b)
+	data, err := os.ReadFile("../bench/testdata/repository/mid/1/model.onnx")
+	ok(b, err)
+	s := load(b, r, data, SessionOptions{})
+	rows, tensors := newRunner(b, s, 1, 8, 64), newTensorRunner(b, s, 64)
+	sig := s.Signature()
+	for _, n := range []int{1, 8, 64} {
+		in, err := (&models.Example{Random: true}).Tensors(&sig, n)
+		ok(b, err)
+		b.Run(fmt.Sprintf("rows/%d", n), func(b *testing.B) {
+			frame, out := rows.Frames()
+			answer := make([]byte, n*out.Layout.Stride[0])
+			b.ReportAllocs()
+			for b.Loop() {
+				frame.SetTensors(0, n, in)
+				ok(b, rows.Run(n))
+				copy(answer, out.Data[0])
+			}
+		})
+		b.Run(fmt.Sprintf("tensors/%d", n), func(b *testing.B) {
+			var answer []byte
+			b.ReportAllocs()
+			for b.Loop() {
+				out, err := tensors.RunTensors(in)
+				ok(b, err)
+				answer = append(answer[:0], out[0].Data...)
+			}
+		})
 	}
 }
 
@@ -58,7 +94,7 @@ func benchRunner(b *testing.B, r *Runtime, path string) *Runner {
 	data, err := os.ReadFile(path)
 	ok(b, err)
 	run := newRunner(b, load(b, r, data, SessionOptions{}), 1, 8, 64)
-	ok(b, run.Verify(nil))
+	ok(b, run.Verify(b.Context(), nil, nil))
 	return run
 }
 

@@ -3,30 +3,19 @@ package inference
 import (
 	"fmt"
 	"slices"
-	"sync"
-	"sync/atomic"
-
-	ort "github.com/yalue/onnxruntime_go"
 
 	"hotpath/models"
 )
 
-// Runner runs batches of one session. It belongs to one goroutine; only Cancel
-// may be called from another, while Run is in progress.
+// Runner runs batches of one session whose rows have a fixed layout. It belongs to
+// one goroutine; only Cancel may be called from another, while Run is in progress.
 type Runner struct {
-	session *Session
-	in, out *buffers
-	sizes   []int // batch sizes that have tensors, ascending
-	inputs  [][]ort.Value
-	outputs [][]ort.Value
-	// options is written by the runner's goroutine under mu, which Cancel takes to
-	// read it: a Cancel that comes while a run begins must not meet options that
-	// are being exchanged. nil after Close.
-	mu      sync.Mutex
-	options *ort.RunOptions
-	// terminated says that options were used to stop a run: ONNX Runtime may
-	// keep them so, and the next run gets fresh ones.
-	terminated atomic.Bool
+	stopper
+	session    *Session
+	in, out    *buffers
+	sizes      []int // batch sizes that have values, ascending
+	inputs     []*values
+	outputs    []*values
 	hasStrings bool
 }
 
@@ -52,28 +41,20 @@ func BatchSizes(p Provider, most int) []int {
 }
 
 // NewRunner makes a runner for batches of the given sizes (ascending). Other
-// sizes up to the largest are padded.
+// sizes up to the largest are padded. The session must have Layouts.
 func (s *Session) NewRunner(sizes []int) (*Runner, error) {
-	if len(sizes) == 0 || sizes[0] < 1 || !slices.IsSorted(sizes) {
-		return nil, fmt.Errorf("batch sizes %v: must be positive and ascending", sizes)
+	if err := s.checkSizes(sizes); err != nil {
+		return nil, err
 	}
 	top := sizes[len(sizes)-1]
-	if s.fixed > 0 && top != s.fixed {
-		return nil, fmt.Errorf("batches of %d rows are asked for, but the graph's batch dimension is fixed at %d: leave batch_sizes out, or export the model with a dynamic batch dimension", top, s.fixed)
-	}
-	for _, l := range []*models.Layout{s.in, s.out} {
-		if row := l.Bytes + l.Strings*stringBytes; row > maxFrameBytes/top {
-			return nil, fmt.Errorf("batches of %d rows of %d bytes need more than %d MiB of memory: lower max_batch_size", top, row, maxFrameBytes>>20)
-		}
-	}
-	r := &Runner{session: s, sizes: sizes, in: newBuffers(s.in, top), out: newBuffers(s.out, top),
+	r := &Runner{session: s, sizes: sizes, in: newBuffers(s, s.in, top), out: newBuffers(s, s.out, top),
 		hasStrings: s.in.Strings+s.out.Strings > 0}
 	for _, n := range sizes {
-		in, err := r.in.tensors(n)
+		in, err := r.in.values(n)
 		if err == nil {
 			r.inputs = append(r.inputs, in)
-			var out []ort.Value
-			if out, err = r.out.tensors(n); err == nil {
+			var out *values
+			if out, err = r.out.values(n); err == nil {
 				r.outputs = append(r.outputs, out)
 			}
 		}
@@ -82,12 +63,35 @@ func (s *Session) NewRunner(sizes []int) (*Runner, error) {
 			return nil, err
 		}
 	}
-	var err error
-	if r.options, err = ort.NewRunOptions(); err != nil {
+	if err := r.open(); err != nil {
 		r.Close()
 		return nil, err
 	}
 	return r, nil
+}
+
+func (s *Session) checkSizes(sizes []int) error {
+	if s.in == nil {
+		return fmt.Errorf("rows have no fixed size: %s", s.varies)
+	}
+	if len(sizes) == 0 || sizes[0] < 1 || !slices.IsSorted(sizes) {
+		return fmt.Errorf("batch sizes %v: must be positive and ascending", sizes)
+	}
+	top := sizes[len(sizes)-1]
+	switch {
+	case !s.sig.Batched && top != 1:
+		return fmt.Errorf("batches of %d rows are asked for, but the model has no batch dimension: leave batch_sizes out", top)
+	case s.fixed > 0 && top != s.fixed:
+		return fmt.Errorf("batches of %d rows are asked for, but the graph's batch dimension is fixed at %d: leave batch_sizes out, or export the model with a dynamic batch dimension", top, s.fixed)
+	case s.fixed > 0 && sizes[0] != s.fixed:
+		return fmt.Errorf("batches of %d rows are asked for, but the graph's batch dimension is fixed at %d: leave batch_sizes out", sizes[0], s.fixed)
+	}
+	for _, l := range []*models.Layout{s.in, s.out} {
+		if row := l.Bytes + l.Strings*stringBytes; row > maxFrameBytes/top {
+			return fmt.Errorf("batches of %d rows of %d bytes need more than %d MiB of memory: lower max_batch_size", top, row, maxFrameBytes>>20)
+		}
+	}
+	return nil
 }
 
 // Frames are the memory that Run reads and writes, valid until Close.
@@ -96,6 +100,12 @@ func (r *Runner) Frames() (in, out *models.Frame) { return r.in.Frame, r.out.Fra
 // MaxRows is the largest batch.
 func (r *Runner) MaxRows() int { return r.sizes[len(r.sizes)-1] }
 
+// FrameBytes is the size of the runner's own memory, that of the strings' text aside.
+func (r *Runner) FrameBytes() int {
+	in, out := r.session.in, r.session.out
+	return r.MaxRows() * (in.Bytes + out.Bytes + (in.Strings+out.Strings)*stringBytes)
+}
+
 // NeedsThread says that the runner's goroutine should keep to one OS thread:
 // CUDA memory grows when consecutive runs come from different ones. On the CPU
 // a locked thread only makes each hand-over dearer.
@@ -103,11 +113,6 @@ func (r *Runner) NeedsThread() bool { return r.session.provider == CUDA }
 
 // Run scores the first rows rows of the input frame into the output frame.
 func (r *Runner) Run(rows int) error {
-	if r.terminated.Load() {
-		if err := r.freshOptions(); err != nil {
-			return err
-		}
-	}
 	at, exact := slices.BinarySearch(r.sizes, rows)
 	if rows < 1 || at == len(r.sizes) {
 		return fmt.Errorf("batch of %d rows: must be 1 to %d", rows, r.MaxRows())
@@ -115,16 +120,24 @@ func (r *Runner) Run(rows int) error {
 	if !exact {
 		r.pad(rows, r.sizes[at])
 	}
+	options, err := r.begin()
+	if err != nil {
+		return err
+	}
+	s, in, out := r.session, r.inputs[at], r.outputs[at]
 	if !r.hasStrings {
-		return r.session.session.RunWithOptions(r.inputs[at], r.outputs[at], r.options)
+		return s.api.run(s.pointer, options, &s.inNames, in, &s.outNames, out)
 	}
-	if err := r.in.fillStrings(r.inputs[at], r.sizes[at]); err != nil {
+	if err := r.in.fillStrings(in, r.sizes[at]); err != nil {
 		return err
 	}
-	if err := r.session.session.RunWithOptions(r.inputs[at], r.outputs[at], r.options); err != nil {
+	if err := r.out.emptyStrings(out, r.sizes[at]); err != nil {
 		return err
 	}
-	return r.out.readStrings(r.outputs[at])
+	if err := s.api.run(s.pointer, options, &s.inNames, in, &s.outNames, out); err != nil {
+		return err
+	}
+	return r.out.readStrings(out, r.sizes[at])
 }
 
 // pad repeats row 0, which is known to be a valid input, up to the batch size.
@@ -132,64 +145,27 @@ func (r *Runner) pad(rows, size int) {
 	f := r.in.Frame
 	for i := range f.Layout.Ports {
 		if d := f.Data[i]; d != nil {
-			n := f.Layout.Ports[i].Stride()
+			n := f.Layout.Stride[i]
 			for row := rows; row < size; row++ {
 				copy(d[row*n:(row+1)*n], d[:n])
 			}
 			continue
 		}
-		w := f.Layout.Ports[i].Width()
+		w := f.Layout.Width[i]
 		for row := rows; row < size; row++ {
 			copy(f.Strings[i][row*w:(row+1)*w], f.Strings[i][:w])
 		}
 	}
 }
 
-// Cancel asks the run in progress to stop. ONNX Runtime looks at it between
-// operators only: a run inside one long operator goes on to that one's end.
-func (r *Runner) Cancel() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.options == nil {
-		return
-	}
-	r.terminated.Store(true)
-	// An error means that the run cannot be stopped; its callers leave at their
-	// own deadlines all the same.
-	_ = r.options.Terminate()
-}
-
-func (r *Runner) freshOptions() error {
-	fresh, err := ort.NewRunOptions()
-	if err != nil {
-		return err
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	old := r.options
-	r.options = fresh
-	r.terminated.Store(false)
-	return old.Destroy()
-}
-
-// Close frees the tensors. No run may be in progress. Closing twice does nothing
+// Close frees the values. No run may be in progress. Closing twice does nothing
 // more.
 func (r *Runner) Close() error {
-	for _, v := range r.inputs {
-		destroy(v)
-	}
-	for _, v := range r.outputs {
-		destroy(v)
+	for _, v := range slices.Concat(r.inputs, r.outputs) {
+		v.free()
 	}
 	r.inputs, r.outputs = nil, nil
 	r.in.free()
 	r.out.free()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.options == nil {
-		return nil
-	}
-	options := r.options
-	r.options = nil
-	return options.Destroy()
+	return r.close()
 }

@@ -188,7 +188,7 @@ func TestCloseIsSafe(t *testing.T) {
 	ok(t, run.Close())
 	run.Cancel()
 	ok(t, run.Close())
-	half := &Runner{session: s, in: newBuffers(s.in, 1), out: newBuffers(s.out, 1)}
+	half := &Runner{session: s, in: newBuffers(s, s.in, 1), out: newBuffers(s, s.out, 1)}
 	ok(t, half.Close())
 }
 

@@ -12,6 +12,7 @@ import (
 // Runtime is the process's ONNX Runtime environment.
 type Runtime struct {
 	library string
+	api     *ortAPI
 	version string // kept, since the library's own text goes with it on Close
 	closed  sync.Once
 }
@@ -66,7 +67,11 @@ func open(o Options) (*Runtime, error) {
 			return nil, errors.Join(fmt.Errorf("switching telemetry off: %w", err), ort.DestroyEnvironment())
 		}
 	}
-	return &Runtime{library: path, version: ort.GetVersion()}, nil
+	api, err := openAPI(path)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), ort.DestroyEnvironment())
+	}
+	return &Runtime{library: path, api: api, version: ort.GetVersion()}, nil
 }
 
 // Version is the library's own version, such as 1.30.0.
@@ -80,6 +85,7 @@ func (r *Runtime) Library() string { return r.library }
 func (r *Runtime) Close() (err error) {
 	r.closed.Do(func() {
 		defer one.Unlock()
+		r.api.close()
 		err = ort.DestroyEnvironment()
 	})
 	return err

@@ -1,10 +1,12 @@
 package inference
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	ort "github.com/yalue/onnxruntime_go"
 
@@ -37,55 +39,55 @@ type SessionOptions struct {
 	MemoryLimitMiB int
 	// FallbackToCPU runs the model on the CPU where CUDA is not available.
 	FallbackToCPU bool
-	// Sample fills a valid input row, used to find output shapes that the graph
-	// does not declare; nil: zeros and empty strings are tried.
-	Sample func(l *models.Layout, r *models.Row) error
+
+	// Unbatched says that the model has no batch dimension, where its graph does
+	// not show that.
+	Unbatched bool
+	// PadBatch takes a first dimension that is fixed at more than 1 for a batch.
+	PadBatch bool
+	// Shapes fix dimensions of inputs that the graph leaves open, by the input's
+	// name: of one row, or of the whole tensor without a batch dimension.
+	Shapes map[string][]int
+	// Sample gives tensors of one valid row, used to find output shapes that the
+	// graph does not declare; nil: zeros and random values are tried.
+	Sample func(sig *models.Signature) ([]models.Tensor, error)
 }
 
 // Session is one loaded model version. Its runners share the weights.
 type Session struct {
-	session  *ort.DynamicAdvancedSession
-	in, out  *models.Layout
-	fixed    int // the graph's fixed batch size; 0 when it is dynamic
-	provider Provider
+	api               *ortAPI
+	session           *ort.DynamicAdvancedSession
+	pointer           unsafe.Pointer
+	inNames, outNames cNames
+	sig               models.Signature
+	in, out           *models.Layout // nil where sizes vary
+	varies            string         // the first port whose size does, for messages
+	fixed             int            // the graph's fixed batch size; 0 when it is dynamic
+	provider          Provider
 }
 
 // Load makes a session of a model that is held in memory. data is copied by
 // ONNX Runtime and may be dropped after. The error says what about the graph
-// cannot be served and how to export it so that it can.
-func (r *Runtime) Load(data []byte, o SessionOptions) (*Session, error) {
-	inputs, outputs, err := ort.GetInputOutputInfoWithONNXData(data)
-	if err != nil {
-		return nil, fmt.Errorf("ONNX Runtime cannot read the model: %w", err)
-	}
-	if outputs, err = chosenOutputs(outputs, o.Outputs); err != nil {
+// cannot be served and how to export it, or configure it, so that it can. Trial
+// runs, where the graph leaves something open, end with ctx.
+func (r *Runtime) Load(ctx context.Context, data []byte, o SessionOptions) (*Session, error) {
+	s := &Session{api: r.api}
+	if err := s.create(data, o); err != nil {
 		return nil, err
 	}
-	s := &Session{}
-	if err := s.readSignature(inputs, outputs); err != nil {
-		return nil, err
-	}
-	if err := s.create(data, inputs, outputs, o); err != nil {
-		return nil, err
-	}
-	if err := s.probe(outputs, o.Sample); err != nil {
-		s.Close()
-		return nil, err
-	}
-	sig := models.Signature{Inputs: s.in.Ports, Outputs: s.out.Ports}
-	if err := sig.Validate(); err != nil {
+	if err := s.read(ctx, o); err != nil {
 		s.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *Session) create(data []byte, inputs, outputs []ort.InputOutputInfo, o SessionOptions) error {
-	session, err := newSession(data, names(inputs), names(outputs), o)
+func (s *Session) create(data []byte, o SessionOptions) error {
+	session, err := newSession(data, o)
 	s.provider = o.Provider
 	if errors.Is(err, ErrNoProvider) && o.FallbackToCPU {
 		o.Provider, s.provider = CPU, CPU
-		session, err = newSession(data, names(inputs), names(outputs), o)
+		session, err = newSession(data, o)
 	}
 	if err != nil {
 		return err
@@ -93,11 +95,31 @@ func (s *Session) create(data []byte, inputs, outputs []ort.InputOutputInfo, o S
 	if s.provider == CUDA {
 		restoreSignalStacks()
 	}
-	s.session = session
+	s.session, s.pointer = session, sessionPointer(session)
 	return nil
 }
 
-func newSession(data []byte, in, out []string, o SessionOptions) (*ort.DynamicAdvancedSession, error) {
+// read finds out what the model takes and gives.
+func (s *Session) read(ctx context.Context, o SessionOptions) error {
+	inputs, err := s.api.declarations(s.pointer, false)
+	if err != nil {
+		return err
+	}
+	outputs, err := s.api.declarations(s.pointer, true)
+	if err != nil {
+		return err
+	}
+	if outputs, err = chosenOutputs(outputs, o.Outputs); err != nil {
+		return err
+	}
+	if err := checkKinds(inputs, outputs); err != nil {
+		return err
+	}
+	s.inNames, s.outNames = newNames(inputs), newNames(outputs)
+	return s.settle(ctx, &graph{inputs, outputs, o})
+}
+
+func newSession(data []byte, o SessionOptions) (*ort.DynamicAdvancedSession, error) {
 	opts, err := ort.NewSessionOptions()
 	if err != nil {
 		return nil, err
@@ -124,12 +146,13 @@ func newSession(data []byte, in, out []string, o SessionOptions) (*ort.DynamicAd
 				ErrNoProvider, err, LibraryEnv)
 		}
 	}
-	session, err := ort.NewDynamicAdvancedSessionWithONNXData(data, in, out, opts)
+	// Without names: runs go past the binding.
+	session, err := ort.NewDynamicAdvancedSessionWithONNXData(data, nil, nil, opts)
 	if o.Provider == CUDA && deviceMissing(err) {
 		return nil, fmt.Errorf("%w: cuda: %v", ErrNoProvider, err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("ONNX Runtime cannot load the model: %w", err)
+		return nil, fmt.Errorf("ONNX Runtime cannot read the model: %w", err)
 	}
 	return session, nil
 }
@@ -161,12 +184,14 @@ func appendCUDA(opts *ort.SessionOptions, o SessionOptions) error {
 }
 
 // Signature is what the model takes and gives.
-func (s *Session) Signature() models.Signature {
-	return models.Signature{Batched: true, Inputs: s.in.Ports, Outputs: s.out.Ports}
-}
+func (s *Session) Signature() models.Signature { return s.sig }
 
-// Layouts of the model's input and output rows.
+// Layouts of the model's input and output rows, for NewRunner; nil where sizes
+// vary, and NewTensorRunner is the way.
 func (s *Session) Layouts() (in, out *models.Layout) { return s.in, s.out }
+
+// Varies names an input or output whose size varies; empty where Layouts are known.
+func (s *Session) Varies() string { return s.varies }
 
 // Provider the model really runs on, which differs from the one asked for after
 // a fallback.
@@ -179,14 +204,8 @@ func (s *Session) FixedBatch() int { return s.fixed }
 // must be closed before.
 func (s *Session) Close() error {
 	err := s.session.Destroy()
+	s.inNames.free()
+	s.outNames.free()
 	trimMemory()
 	return err
-}
-
-func names(infos []ort.InputOutputInfo) []string {
-	out := make([]string, len(infos))
-	for i := range infos {
-		out[i] = infos[i].Name
-	}
-	return out
 }

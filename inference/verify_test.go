@@ -39,7 +39,7 @@ func TestDemoModelsAnswerAsScikitLearn(t *testing.T) {
 			golden.Tolerance = 1e-5
 			s := load(t, r, file(t, dir, "model.onnx"), SessionOptions{})
 			run := newRunner(t, s, 1, 8, 64)
-			ok(t, run.Verify(golden))
+			ok(t, run.Verify(t.Context(), golden, nil))
 			for _, rows := range []int{1, 3, 7, 8, 9, 63, 64} {
 				wantGolden(t, run, golden, rows)
 			}
@@ -76,7 +76,7 @@ func TestVerifyRefusesAWrongGolden(t *testing.T) {
 		ok(t, err)
 		return g
 	}
-	ok(t, run.Verify(right()))
+	ok(t, run.Verify(t.Context(), right(), nil))
 	last := len(right().Cases) - 1
 	for want, change := range map[string]func(*models.Golden){
 		fmt.Sprintf("cases[%d]: output probabilities element 1", last): func(g *models.Golden) {
@@ -89,27 +89,27 @@ func TestVerifyRefusesAWrongGolden(t *testing.T) {
 	} {
 		g := right()
 		change(g)
-		wantError(t, run.Verify(g), want)
+		wantError(t, run.Verify(t.Context(), g, nil), want)
 	}
-	ok(t, run.Verify(right()))
+	ok(t, run.Verify(t.Context(), right(), nil))
 }
 
 func TestVerifyRefusesWhatIsNotFinite(t *testing.T) {
 	r := openRuntime(t)
 	s := load(t, r, fixture(t, "nan"), SessionOptions{})
 	run := newRunner(t, s, 1, 4)
-	wantError(t, run.Verify(readGolden(t, `{"cases":[{"inputs":{"x":[1,2,3,4]},"outputs":{"y":[10]}}]}`)), "output y element 0", "want 10, got NaN")
-	wantError(t, run.Verify(readGolden(t, `{"cases":[{"inputs":{"x":[1,2,3,4]},"outputs":{"y":["NaN"]}}]}`)), `output "y" holds a NaN or an infinity`)
-	ok(t, run.Verify(nil))
+	wantError(t, run.Verify(t.Context(), readGolden(t, `{"cases":[{"inputs":{"x":[1,2,3,4]},"outputs":{"y":[10]}}]}`), nil), "output y element 0", "want 10, got NaN")
+	wantError(t, run.Verify(t.Context(), readGolden(t, `{"cases":[{"inputs":{"x":[1,2,3,4]},"outputs":{"y":["NaN"]}}]}`), nil), `output "y" holds a NaN or an infinity`)
+	ok(t, run.Verify(t.Context(), nil, nil))
 
 	for name, elem := range map[string]uint64{"half": onnxHalf, "bfloat": onnxBFloat16, "float": onnxFloat, "double": onnxDouble} {
 		t.Run(name, func(t *testing.T) {
 			run := newRunner(t, load(t, r, identity(elem, []int64{-1, 2}, []int64{-1, 2}), SessionOptions{}), 2)
 			for _, value := range []string{"NaN", "Infinity", "-Infinity"} {
-				wantError(t, run.Verify(readGolden(t, fmt.Sprintf(`{"cases":[{"inputs":{"x":[1,%q]},"outputs":{"y":[1,%q]}}]}`, value, value))),
+				wantError(t, run.Verify(t.Context(), readGolden(t, fmt.Sprintf(`{"cases":[{"inputs":{"x":[1,%q]},"outputs":{"y":[1,%q]}}]}`, value, value)), nil),
 					"golden case 0", `output "y" holds a NaN or an infinity`)
 			}
-			ok(t, run.Verify(readGolden(t, `{"cases":[{"inputs":{"x":[0,-30000]},"outputs":{"y":[0,-30000]}}]}`)))
+			ok(t, run.Verify(t.Context(), readGolden(t, `{"cases":[{"inputs":{"x":[0,-30000]},"outputs":{"y":[0,-30000]}}]}`), nil))
 		})
 	}
 }
@@ -119,8 +119,8 @@ func TestVerifyRefusesWhatIsNotFinite(t *testing.T) {
 func TestVerifyOfAModelThatFails(t *testing.T) {
 	s := load(t, openRuntime(t), fixture(t, "gather_poison"), SessionOptions{})
 	run := newRunner(t, s, 1, 4)
-	ok(t, run.Verify(nil))
-	wantError(t, run.Verify(readGolden(t, `{"cases":[{"inputs":{"index":[3]},"outputs":{"y":[6,7]}},{"inputs":{"index":[8]},"outputs":{"y":[0,0]}}]}`)),
+	ok(t, run.Verify(t.Context(), nil, nil))
+	wantError(t, run.Verify(t.Context(), readGolden(t, `{"cases":[{"inputs":{"index":[3]},"outputs":{"y":[6,7]}},{"inputs":{"index":[8]},"outputs":{"y":[0,0]}}]}`), nil),
 		"golden cases 1 to 1", "out of data bounds")
-	ok(t, run.Verify(readGolden(t, `{"cases":[{"inputs":{"index":[3]},"outputs":{"y":[6,7]}},{"inputs":{"index":[-8]},"outputs":{"y":[0,1]}}]}`)))
+	ok(t, run.Verify(t.Context(), readGolden(t, `{"cases":[{"inputs":{"index":[3]},"outputs":{"y":[6,7]}},{"inputs":{"index":[-8]},"outputs":{"y":[0,1]}}]}`), nil))
 }

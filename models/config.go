@@ -20,7 +20,7 @@ type Config struct {
 	BatchSizes    []int         `yaml:"batch_sizes" doc:"Batch sizes that may be run; a batch is padded up to the next one. Empty: on the CPU exact sizes up to 128 rows and small steps beyond, on CUDA powers of two."`
 	Instances     int           `yaml:"instances" doc:"Runners, each with one run in flight."`
 	MaxQueueDelay time.Duration `yaml:"max_queue_delay" doc:"How long a batch may wait for company although a runner is idle. 0: never."`
-	QueueRows     int           `yaml:"queue_rows" doc:"Most rows that wait; above it requests are refused. 0: 4 x max_batch_size."`
+	QueueRows     int           `yaml:"queue_rows" doc:"Most rows that wait; above it requests are refused. 0: 4 x max_batch_size, 256 where that is 0."`
 	RunTimeout    time.Duration `yaml:"run_timeout" doc:"A run longer than this is terminated by the watchdog."`
 
 	ExecutionProvider string `yaml:"execution_provider" doc:"cpu or cuda."`
@@ -41,9 +41,9 @@ type Config struct {
 // VersionPolicy says which versions of a model are loaded; at most one of its
 // fields is set. It is read from the model's own config.yaml, not a version's.
 type VersionPolicy struct {
-	Latest   int   `yaml:"latest" doc:"The newest versions, this many."`
-	Specific []int `yaml:"specific" doc:"These versions and no others; the highest of them serves by default."`
-	All      bool  `yaml:"all" doc:"Every version that is there."`
+	Latest   int   `yaml:"latest" json:"latest,omitempty" doc:"The newest versions, this many."`
+	Specific []int `yaml:"specific" json:"specific,omitempty" doc:"These versions and no others; the highest of them serves by default."`
+	All      bool  `yaml:"all" json:"all,omitempty" doc:"Every version that is there."`
 }
 
 // WarmupSample is a run made before a version serves. Inputs that it does not
@@ -101,12 +101,19 @@ func DefaultConfig() Config {
 	}
 }
 
+// unbatchedQueue is the default bound of the queue of a model without batches: as
+// many requests as the default number of rows.
+const unbatchedQueue = 256
+
 // QueueLimit is the bound of the queue in rows with the default worked out.
 func (c *Config) QueueLimit() int {
-	if c.QueueRows == 0 {
-		return 4 * c.MaxBatchSize
+	switch {
+	case c.QueueRows > 0:
+		return c.QueueRows
+	case c.MaxBatchSize == 0:
+		return unbatchedQueue
 	}
-	return c.QueueRows
+	return 4 * c.MaxBatchSize
 }
 
 // Problem is one thing wrong with a value, at its path in the file, such as
@@ -163,7 +170,7 @@ func (c *Config) Validate() []Problem {
 	if len(c.Description) > maxDescription {
 		ps.add("description", "%d bytes are over the limit of %d", len(c.Description), maxDescription)
 	}
-	ps.inRange("max_batch_size", c.MaxBatchSize, 1, maxBatchRows)
+	ps.inRange("max_batch_size", c.MaxBatchSize, 0, maxBatchRows)
 	c.validateBatchSizes(&ps)
 	ps.inRange("instances", c.Instances, 1, maxRunners)
 	ps.inRange("threads", c.Threads, 1, maxThreads)
@@ -178,7 +185,9 @@ func (c *Config) Validate() []Problem {
 	ps.oneOf("cuda.on_missing", c.CUDA.OnMissing, OnMissingRefuse, OnMissingCPU)
 	ps.oneOf("features", c.Features, FeaturesOptional, FeaturesRequired)
 	c.validateNames(&ps)
-	return ps
+	c.validateInputs(&ps)
+	c.validateWarmup(&ps)
+	return append(ps, c.ValidateVersions()...)
 }
 
 func (c *Config) validateBatchSizes(ps *problems) {
@@ -201,9 +210,6 @@ func (c *Config) validateNames(ps *problems) {
 	for i, in := range c.Inputs {
 		inputs[i] = in.Name
 		path := fmt.Sprintf("inputs[%d].features", i)
-		if len(in.Features) == 0 {
-			ps.add(path, "is empty; remove the input to take it from the request whole")
-		}
 		ps.names(path+"[%d]", in.Features)
 		for j, f := range in.Features {
 			entity, name, dotted := strings.Cut(f, ".")
@@ -259,12 +265,7 @@ func (c *Config) Answers(output string) bool {
 	return len(c.Outputs) == 0 || slices.Contains(c.Outputs, output)
 }
 
-func fallbackPath(output string) string {
-	if strings.ContainsAny(output, `. []"`) || output == "" {
-		return fmt.Sprintf("fallback[%q]", output)
-	}
-	return "fallback." + output
-}
+func fallbackPath(output string) string { return keyPath("fallback", output) }
 
 func sortedKeys[V any](m map[string]V) []string {
 	keys := make([]string, 0, len(m))

@@ -10,19 +10,16 @@ import (
 // that they add up.
 func (c *Config) CheckSignature(sig *Signature) []Problem {
 	var ps problems
-	for i, in := range c.Inputs {
-		p := findPort(sig.Inputs, in.Name)
-		if p == nil {
-			ps.add(fmt.Sprintf("inputs[%d].name", i), "the model has no input %q; it has %s", in.Name, portNames(sig.Inputs))
-		} else if len(in.Features) > p.Width() {
-			ps.add(fmt.Sprintf("inputs[%d].features", i), "%d features do not fit input %s of width %d",
-				len(in.Features), in.Name, p.Width())
-		}
-	}
+	c.checkInputs(&ps, sig)
 	for i, name := range c.Outputs {
 		if findPort(sig.Outputs, name) == nil {
 			ps.add(fmt.Sprintf("outputs[%d]", i), "the model has no output %q; it has %s", name, portNames(sig.Outputs))
 		}
+	}
+	c.checkWarmup(&ps, sig)
+	if sig.Dynamic() {
+		c.checkWhole(&ps, sig)
+		return ps
 	}
 	c.checkPrediction(&ps, sig)
 	if len(c.Fallback) > 0 {

@@ -33,22 +33,24 @@ func TestDefaultConfigIsValid(t *testing.T) {
 
 func TestValidateNamesEveryProblem(t *testing.T) {
 	for want, change := range map[string]func(*Config){
-		"max_batch_size":                       func(c *Config) { c.MaxBatchSize = 0 },
-		"batch_sizes[1]":                       func(c *Config) { c.BatchSizes = []int{8, 8, 64} },
-		"batch_sizes[0] batch_sizes[1]":        func(c *Config) { c.BatchSizes = []int{0, 65} },
-		"batch_sizes":                          func(c *Config) { c.BatchSizes = []int{1, 8} },
-		"instances threads":                    func(c *Config) { c.Instances, c.Threads = 0, 1000 },
-		"max_queue_delay run_timeout":          func(c *Config) { c.MaxQueueDelay, c.RunTimeout = -1, time.Hour },
-		"queue_rows":                           func(c *Config) { c.QueueRows = 63 },
-		"execution_provider features":          func(c *Config) { c.ExecutionProvider, c.Features = "gpu", "" },
-		"cuda.device cuda.on_missing":          func(c *Config) { c.CUDA.Device, c.CUDA.OnMissing = -1, "ignore" },
-		"cuda.memory_limit_mb":                 func(c *Config) { c.CUDA.MemoryLimitMB = -1 },
-		"inputs[0].features inputs[0].name":    func(c *Config) { c.Inputs = []InputBinding{{}} },
-		"inputs[0].features[1]":                func(c *Config) { c.Inputs = []InputBinding{{Name: "X", Features: []string{"a.b", "a.b"}}} },
-		"inputs[0].features[0] inputs[1].name": func(c *Config) { c.Inputs = []InputBinding{{Name: "X", Features: []string{"user."}}, {Name: "X", Features: []string{"b"}}} },
-		"outputs[1]":                           func(c *Config) { c.Outputs = []string{"p", "p"} },
-		"prediction.output":                    func(c *Config) { c.Prediction.Index = index(0) },
-		"prediction.index":                     func(c *Config) { c.Prediction = Prediction{"p", index(-1)} },
+		"max_batch_size":                    func(c *Config) { c.MaxBatchSize = -1 },
+		"batch_sizes[1]":                    func(c *Config) { c.BatchSizes = []int{8, 8, 64} },
+		"batch_sizes[0] batch_sizes[1]":     func(c *Config) { c.BatchSizes = []int{0, 65} },
+		"batch_sizes":                       func(c *Config) { c.BatchSizes = []int{1, 8} },
+		"instances threads":                 func(c *Config) { c.Instances, c.Threads = 0, 1000 },
+		"max_queue_delay run_timeout":       func(c *Config) { c.MaxQueueDelay, c.RunTimeout = -1, time.Hour },
+		"queue_rows":                        func(c *Config) { c.QueueRows = 63 },
+		"execution_provider features":       func(c *Config) { c.ExecutionProvider, c.Features = "gpu", "" },
+		"cuda.device cuda.on_missing":       func(c *Config) { c.CUDA.Device, c.CUDA.OnMissing = -1, "ignore" },
+		"cuda.memory_limit_mb":              func(c *Config) { c.CUDA.MemoryLimitMB = -1 },
+		"inputs[0].name inputs[0].features": func(c *Config) { c.Inputs = []InputBinding{{}} },
+		"inputs[0].features[1]":             func(c *Config) { c.Inputs = []InputBinding{{Name: "X", Features: []string{"a.b", "a.b"}}} },
+		"inputs[0].features[0] inputs[1].name": func(c *Config) {
+			c.Inputs = []InputBinding{{Name: "X", Features: []string{"user."}}, {Name: "X", Features: []string{"b"}}}
+		},
+		"outputs[1]":        func(c *Config) { c.Outputs = []string{"p", "p"} },
+		"prediction.output": func(c *Config) { c.Prediction.Index = index(0) },
+		"prediction.index":  func(c *Config) { c.Prediction = Prediction{"p", index(-1)} },
 		"prediction.output fallback.q fallback.r": func(c *Config) {
 			c.Outputs, c.Prediction.Output, c.Fallback = []string{"p"}, "x", map[string][]any{"q": {1}, "r": {1}}
 		},

@@ -27,6 +27,10 @@ type Golden struct {
 type GoldenCase struct {
 	Inputs  map[string][]any `json:"inputs"`
 	Outputs map[string][]any `json:"outputs"`
+	// Shapes of the row by input or output, without the batch dimension, where the
+	// graph leaves more than one dimension of an input open, or the shape of an
+	// output is to be compared.
+	Shapes map[string][]int `json:"shapes"`
 }
 
 // The limits of a golden.json, and the tolerance of one that names none.
@@ -82,7 +86,7 @@ func (g *Golden) validate() error {
 // checkKeys refuses what encoding/json lets pass: an object with a key twice,
 // keys in another case than ours, and anything after the first value.
 func checkKeys(data []byte) error {
-	known := map[string]bool{"source": true, "tolerance": true, "cases": true, "inputs": true, "outputs": true}
+	known := map[string]bool{"source": true, "tolerance": true, "cases": true, "inputs": true, "outputs": true, "shapes": true}
 	// One set of keys per open object; nil for an open array. Keys are our own
 	// in the file's object and in those of cases; below they are port names.
 	var open []map[string]bool
@@ -130,23 +134,6 @@ func checkKeys(data []byte) error {
 	}
 }
 
-// Check reports every case whose ports are not those of the graph: every input
-// must be there, and outputs as far as they are named.
-func (g *Golden) Check(sig *Signature) error {
-	in, out := NewLayout(sig.Inputs), NewLayout(sig.Outputs)
-	row, want := in.NewRow(), out.NewRow()
-	var errs []error
-	for i := range g.Cases {
-		row.Text, want.Text = row.Text[:0], want.Text[:0]
-		if err := g.Input(i, in, &row); err != nil {
-			errs = append(errs, err)
-		} else if err := g.Cases[i].fillOutputs(i, out, &want); err != nil {
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
-}
-
 // Input fills r, a row of l, with the inputs of case i. Every port must be given.
 func (g *Golden) Input(i int, l *Layout, r *Row) error {
 	c := &g.Cases[i]
@@ -190,13 +177,19 @@ func (g *Golden) Compare(i int, l *Layout, got *Row) error {
 		return err
 	}
 	for _, name := range sortedKeys(c.Outputs) {
-		p := l.Port(name)
-		for e := range l.Ports[p].Width() {
-			if g.equal(l, p, e, &want, got) {
-				continue
-			}
+		if err := g.compareElements(i, l, l.Port(name), &want, got); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *Golden) compareElements(i int, l *Layout, port int, want, got *Row) error {
+	p := &l.Ports[port]
+	for e := range p.Width() {
+		if !g.equal(l, port, e, want, got) {
 			return fmt.Errorf("golden: cases[%d]: output %s element %d: want %s, got %s (%s, tolerance %v, outputs of %q)",
-				i, name, e, elementText(&want, l, p, e), elementText(got, l, p, e), l.Ports[p].DType, g.Tolerance, g.Source)
+				i, p.Name, e, elementText(want, l, port, e), elementText(got, l, port, e), p.DType, g.Tolerance, g.Source)
 		}
 	}
 	return nil

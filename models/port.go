@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Port is one named input or output tensor of a model, seen from one row: a
@@ -24,6 +25,9 @@ func (p Port) Width() int {
 	}
 	return n
 }
+
+// varies says that the port has no one size above 0.
+func (p *Port) varies() bool { return slices.ContainsFunc(p.Shape, func(d int) bool { return d < 1 }) }
 
 // Stride is the size of one row in bytes; 0 for a String port.
 func (p Port) Stride() int { return p.Width() * p.DType.Size() }
@@ -88,30 +92,40 @@ const (
 	MaxRowStrings = 1 << 20
 )
 
-// Validate reports every port that cannot be served.
+// Validate reports every port that cannot be served. Where sizes vary, the rest
+// of a row alone is bounded here, and requests at their own gates.
 func (s *Signature) Validate() error {
 	var errs []error
 	check := func(side string, ports []Port) {
-		if len(ports) == 0 {
-			errs = append(errs, fmt.Errorf("model has no %s", side))
-		}
 		var bytes, strings int
 		for _, p := range ports {
+			fixed := make([]int64, 0, len(p.Shape))
+			for _, d := range p.Shape {
+				if d > 0 {
+					fixed = append(fixed, int64(d))
+				}
+			}
+			n, ok := Elements(fixed)
 			switch {
 			case p.DType == Invalid:
 				errs = append(errs, fmt.Errorf("%s %q: element type is not supported", side, p.Name))
-			case p.Width() <= 0:
-				errs = append(errs, fmt.Errorf("%s %q: shape %v has no fixed size after the batch dimension", side, p.Name, p.Shape))
+			case len(p.Shape) >= MaxTensorRank:
+				errs = append(errs, fmt.Errorf("%s %q has %d dimensions; at most %d are accepted", side, p.Name, len(p.Shape), MaxTensorRank-1))
+			case !ok:
+				errs = append(errs, fmt.Errorf("%s %q: shape %v is over the limit of %d bytes", side, p.Name, p.Shape, MaxRowBytes))
 			case p.DType == String:
-				strings += p.Width()
+				strings += n
 			default:
-				bytes += p.Stride()
+				bytes += n * p.DType.Size()
 			}
 		}
 		if bytes > MaxRowBytes || strings > MaxRowStrings {
 			errs = append(errs, fmt.Errorf("%s row of %d bytes and %d strings is over the limit of %d bytes and %d strings",
 				side, bytes, strings, MaxRowBytes, MaxRowStrings))
 		}
+	}
+	if len(s.Outputs) == 0 {
+		errs = append(errs, errors.New("model has no outputs"))
 	}
 	check("inputs", s.Inputs)
 	check("outputs", s.Outputs)

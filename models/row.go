@@ -59,6 +59,21 @@ func (r *Row) PutFloat64(off int, v float64) {
 	binary.LittleEndian.PutUint64(r.Data[off:], math.Float64bits(v))
 }
 
+// PutFloat16 stores the nearest half at a byte offset of Data; false where that is
+// no finite one.
+func (r *Row) PutFloat16(off int, v float32) bool {
+	h := float16Bits(v)
+	binary.LittleEndian.PutUint16(r.Data[off:], h)
+	return h&0x7c00 != 0x7c00
+}
+
+// PutBFloat16 is PutFloat16 for a bfloat16.
+func (r *Row) PutBFloat16(off int, v float32) bool {
+	h := bfloat16Bits(v)
+	binary.LittleEndian.PutUint16(r.Data[off:], h)
+	return h&0x7f80 != 0x7f80
+}
+
 // PutInt32 stores an int32 at a byte offset of Data.
 func (r *Row) PutInt32(off int, v int32) { binary.LittleEndian.PutUint32(r.Data[off:], uint32(v)) }
 

@@ -3,7 +3,6 @@ package models
 import (
 	"encoding/binary"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,12 +29,16 @@ type Owner interface{ Free() }
 // MaxTensorRank is the most dimensions of a tensor that is accepted.
 const MaxTensorRank = 32
 
+// maxElements bounds a tensor's elements, far above what a request can send and so
+// that their size in bytes cannot overflow.
+const maxElements = 1 << 37
+
 // Elements is the number of elements that a shape stands for; false when it is
 // negative somewhere or the product does not fit.
 func Elements(shape []int64) (n int, ok bool) {
 	n = 1
 	for _, d := range shape {
-		if d < 0 || d != 0 && n > math.MaxInt32*64/int(min(d, math.MaxInt32*64)) {
+		if d < 0 || d > 0 && n > maxElements/int(d) {
 			return 0, false
 		}
 		n *= int(d)
@@ -89,6 +92,37 @@ func CutString(data []byte) (s, rest []byte, ok bool) {
 		return nil, nil, false
 	}
 	return data[4 : 4+n : 4+n], data[4+n:], true
+}
+
+// CutStrings splits a String tensor's data, which was checked, after n elements.
+func CutStrings(data []byte, n int) (head, tail []byte) {
+	tail = data
+	for range n {
+		_, tail, _ = CutString(tail)
+	}
+	return data[:len(data)-len(tail)], tail
+}
+
+// CutRows gives n rows, from row at on, of tensors that must have rows rows.
+func CutRows(whole []Tensor, rows, at, n int) ([]Tensor, error) {
+	out := slices.Clone(whole)
+	for i := range out {
+		t := &out[i]
+		if len(t.Shape) == 0 || t.Shape[0] != int64(rows) {
+			return nil, fmt.Errorf("output %q has shape %s for %d rows: it has no batch dimension; set max_batch_size: 0", t.Name, ShapeText(t.Shape), rows)
+		}
+		t.Shape = slices.Clone(t.Shape)
+		t.Shape[0] = int64(n)
+		perRow, _ := Elements(t.Shape[1:])
+		if t.DType == String {
+			_, rest := CutStrings(t.Data, at*perRow)
+			t.Data, _ = CutStrings(rest, n*perRow)
+		} else {
+			size := perRow * t.DType.Size()
+			t.Data = t.Data[at*size : (at+n)*size]
+		}
+	}
+	return out, nil
 }
 
 // AppendStringElement adds an element to a String tensor's data.
@@ -177,11 +211,11 @@ func (s *Signature) FullShape(p *Port) []int64 {
 	return shape
 }
 
-// Dynamic says that some dimension beside the batch's varies, so that rows have
-// no fixed layout.
+// Dynamic says that some dimension beside the batch's varies, or is 0, so that
+// rows have no fixed layout.
 func (s *Signature) Dynamic() bool {
-	varies := func(p Port) bool { return slices.Min(append(slices.Clone(p.Shape), 0)) < 0 }
-	return slices.ContainsFunc(s.Inputs, varies) || slices.ContainsFunc(s.Outputs, varies)
+	_, open := s.open()
+	return open != nil
 }
 
 // ShapeText shows a shape as [2,3].

@@ -2,11 +2,17 @@ package router
 
 import (
 	"strconv"
+	"time"
 	"unsafe"
 
 	"hotpath/abtest"
 	"hotpath/models"
 )
+
+// assignable is the request as the experiments see it.
+func (x *Exchange) assignable(now time.Time) abtest.Request {
+	return abtest.Request{User: x.Request.UserID, Units: x, Attributes: x, Forced: x.Forced, Now: now.Unix()}
+}
 
 // attribute converts a context value for targeting, which decides by type. The
 // decoder has checked the syntax of numbers already.

@@ -10,6 +10,7 @@ const (
 	OK Code = iota
 	BadJSON
 	BadRequest
+	Forbidden
 	UnknownModel
 	NotFound
 	MethodNotAllowed
@@ -36,6 +37,7 @@ var codes = [numCodes]struct {
 	OK:                  {"ok", 200},
 	BadJSON:             {"bad_json", 400},
 	BadRequest:          {"bad_request", 400},
+	Forbidden:           {"forbidden", 403},
 	UnknownModel:        {"unknown_model", 404},
 	NotFound:            {"not_found", 404},
 	MethodNotAllowed:    {"method_not_allowed", 405},

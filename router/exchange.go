@@ -127,6 +127,9 @@ func (x *Exchange) Outputs() []models.Tensor { return x.tensorJob.Outputs() }
 // Attribute looks a targeting attribute up in the request's context.
 func (x *Exchange) Attribute(name string) (abtest.Value, bool) { return attribute(&x.Request, name) }
 
+// Unit looks up the id of an entity that experiments may assign.
+func (x *Exchange) Unit(name string) []byte { return x.Request.Entity(name) }
+
 // dropJob gives back the job of an attempt.
 func (x *Exchange) dropJob() {
 	if x.job != nil {

@@ -26,7 +26,7 @@ func (p *Pipeline) Infer(x *Exchange) *Error {
 	if model == nil {
 		return x.unknownModel()
 	}
-	assigned, err := x.chooseLane(model)
+	assigned, err := x.chooseLane(model, start)
 	if err != nil {
 		return err
 	}
@@ -35,7 +35,10 @@ func (p *Pipeline) Infer(x *Exchange) *Error {
 	if err != nil && assigned != nil {
 		err = p.inferFallback(x, err)
 	}
-	x.Lane.Metrics.observe(x, err)
+	x.Lane.Metrics.observe(x, err, start)
+	if err == nil {
+		p.offerTensorMirror(x)
+	}
 	if assigned != nil {
 		assigned.metrics.assigned(x.Assignment.Reason)
 	}
@@ -44,7 +47,7 @@ func (p *Pipeline) Infer(x *Exchange) *Error {
 
 // chooseLane settles who answers: the version asked for, the variant assigned,
 // or the current version. The arm is nil where no experiment decided.
-func (x *Exchange) chooseLane(model *Model) (*arm, *Error) {
+func (x *Exchange) chooseLane(model *Model, start time.Time) (*arm, *Error) {
 	x.Lane = model.current
 	if len(x.Tensors.Version) > 0 {
 		if x.Lane = model.version(x.Tensors.Version); x.Lane == nil {
@@ -56,7 +59,8 @@ func (x *Exchange) chooseLane(model *Model) (*arm, *Error) {
 	if len(x.Request.UserID) == 0 {
 		return nil, nil
 	}
-	a := model.plan.Assign(x.Request.UserID, x, x.Forced)
+	r := x.assignable(start)
+	a := model.plan.Assign(&r)
 	if a.ForcedUnknown {
 		return nil, x.unknownVariant()
 	}

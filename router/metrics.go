@@ -3,6 +3,7 @@ package router
 import (
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -65,12 +66,13 @@ type LaneMetrics struct {
 	byCode    [numCodes]prometheus.Counter
 	degraded  [numDegraded]prometheus.Counter
 	nonfinite prometheus.Counter
+	requests  *requestCounters
 }
 
 // Lane makes the counters of a model version.
 func (m *Metrics) Lane(model string, version int) *LaneMetrics {
 	v := strconv.Itoa(version)
-	l := &LaneMetrics{stages: &m.stages, nonfinite: m.nonfinite.WithLabelValues(model, v)}
+	l := &LaneMetrics{stages: &m.stages, nonfinite: m.nonfinite.WithLabelValues(model, v), requests: new(requestCounters)}
 	for _, c := range Codes() {
 		l.byCode[c] = m.predictions.WithLabelValues(model, v, c.String())
 	}
@@ -88,13 +90,20 @@ func (m *Metrics) Forget(model string, version int) {
 	m.nonfinite.DeletePartialMatch(labels)
 }
 
-func (l *LaneMetrics) observe(x *Exchange, err *Error) {
+// observe counts a request that began at start.
+func (l *LaneMetrics) observe(x *Exchange, err *Error, start time.Time) {
 	l.stages[StageAssign].Observe(x.Stages[StageAssign].Seconds())
 	if err != nil {
 		l.byCode[err.Code].Inc()
+		l.requests.fail(time.Since(start))
 		return
 	}
 	l.byCode[OK].Inc()
+	if x.Degraded&DegradedStatic == 0 {
+		l.requests.answer(start, &x.Stages)
+	} else {
+		l.requests.fail(time.Since(start))
+	}
 	for s := StageFeatures; s <= StageRun; s++ {
 		l.stages[s].Observe(x.Stages[s].Seconds())
 	}
@@ -155,8 +164,10 @@ func (m *Metrics) arm(key armKey) *ArmMetrics {
 			a.shadows[i] = m.shadowRuns.WithLabelValues(key.experiment, key.variant, result)
 		}
 	} else {
-		for _, r := range []abtest.Reason{abtest.ReasonSplit, abtest.ReasonOverride, abtest.ReasonForced} {
-			a.byReason[r] = m.assignments.WithLabelValues(key.experiment, key.variant, r.String())
+		for _, r := range abtest.Reasons() {
+			if r.Assigns() {
+				a.byReason[r] = m.assignments.WithLabelValues(key.experiment, key.variant, r.String())
+			}
 		}
 	}
 	got, _ := m.arms.LoadOrStore(key, a)

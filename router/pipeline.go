@@ -32,6 +32,7 @@ type Pipeline struct {
 	draining  atomic.Bool
 	exchanges exchanges
 	shadows   *shadows
+	mirrors   atomic.Pointer[mirrors] // nil while there are none
 }
 
 // New makes a pipeline without a snapshot: it answers not_ready until Swap. It
@@ -102,7 +103,8 @@ func (p *Pipeline) Predict(x *Exchange) *Error {
 	if err := x.checkEntities(); err != nil {
 		return err
 	}
-	a := model.plan.Assign(x.Request.UserID, x, x.Forced)
+	r := x.assignable(start)
+	a := model.plan.Assign(&r)
 	if a.ForcedUnknown {
 		return x.unknownVariant()
 	}
@@ -118,7 +120,7 @@ func (p *Pipeline) Predict(x *Exchange) *Error {
 	if err != nil {
 		err = p.fallBack(x, err)
 	}
-	p.record(x, assigned, err)
+	p.record(x, assigned, err, start)
 	return err
 }
 
@@ -284,8 +286,11 @@ func (x *Exchange) unknownVariant() *Error {
 const shownForced = 64
 
 // record counts what came out, and offers the request to the shadows.
-func (p *Pipeline) record(x *Exchange, assigned *arm, err *Error) {
-	x.Lane.Metrics.observe(x, err)
+func (p *Pipeline) record(x *Exchange, assigned *arm, err *Error, start time.Time) {
+	x.Lane.Metrics.observe(x, err, start)
+	if err == nil && x.Degraded&DegradedStatic == 0 {
+		p.offerMirror(x)
+	}
 	if assigned == nil {
 		return
 	}

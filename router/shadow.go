@@ -37,13 +37,21 @@ type shadows struct {
 	}
 }
 
-// shadowTask is one row to score for one shadow variant. It holds the lane, and
-// owns copies of everything else: the request is gone when it runs.
+// shadowReport hears what became of a task: the counters of a shadow variant, or
+// a mirror. scored is called after shadow(shadowScored).
+type shadowReport interface {
+	shadow(result shadowResult)
+	scored(t *shadowTask)
+}
+
+// shadowTask is one row to score for one shadow variant, or a row or tensors for
+// a mirror. It holds the lane, and owns copies of everything else: the request is
+// gone when it runs.
 type shadowTask struct {
-	lane    *Lane
-	metrics *ArmMetrics
-	guard   *resilience.Guard // a permit of its bulkhead is held
-	until   time.Time
+	lane   *Lane
+	report shadowReport
+	guard  *resilience.Guard // a permit of its bulkhead is held
+	until  time.Time
 	// job is set when the served lane's row could be taken over as it was.
 	job Job
 	// Otherwise the exchange has a deep copy of the request, and the features are
@@ -52,6 +60,11 @@ type shadowTask struct {
 	// live is the served variant's shorthand, for the comparison.
 	live    float64
 	hasLive bool
+	// answer, tensors and liveRun are for mirrors: the whole answer, or a request
+	// of tensors with its answer, and the time of the served run.
+	answer  models.Row
+	tensors *mirroredTensors
+	liveRun time.Duration
 }
 
 func newShadows(p *Pipeline, o ShadowOptions) *shadows {
@@ -97,7 +110,7 @@ func (s *shadows) closed() bool {
 }
 
 func (s *shadows) drop(t *shadowTask) {
-	t.metrics.shadow(shadowDropped)
+	t.report.shadow(shadowDropped)
 	s.recycle(t)
 }
 
@@ -105,7 +118,7 @@ func (s *shadows) drop(t *shadowTask) {
 func (s *shadows) offer(x *Exchange) {
 	e := x.Assignment.Experiment
 	for i, v := range e.Shadows() {
-		if !e.ShadowHit(i, x.Request.UserID) {
+		if !x.Assignment.ShadowHit(i) {
 			continue
 		}
 		a := x.snapshot.arms[e.Index()][v.Index()]
@@ -114,7 +127,8 @@ func (s *shadows) offer(x *Exchange) {
 			continue
 		}
 		t := s.tasks.Get().(*shadowTask)
-		t.fill(x, a, time.Now().Add(s.timeout))
+		t.begin(a.lane, a.metrics, a.guard, time.Now().Add(s.timeout))
+		t.keepRow(x)
 		if !s.push(t) {
 			s.drop(t)
 		}
@@ -135,13 +149,11 @@ func (s *shadows) push(t *shadowTask) bool {
 	}
 }
 
-// fill copies what the shadow needs of the exchange.
-func (t *shadowTask) fill(x *Exchange, a *arm, until time.Time) {
-	t.lane, t.metrics, t.guard, t.until = a.lane, a.metrics, a.guard, until
-	t.lane.Hold()
+// keepRow copies what the shadow needs of the exchange.
+func (t *shadowTask) keepRow(x *Exchange) {
 	t.live, t.hasLive = shorthand(x.Lane, x.Out())
-	if a.lane.SameInputs == x.Lane.SameInputs {
-		t.job = a.lane.Scorer.Acquire()
+	if t.lane.In != nil && t.lane.SameInputs == x.Lane.SameInputs {
+		t.job = t.lane.Scorer.Acquire()
 		t.job.In().CopyFrom(x.job.In())
 		return
 	}
@@ -164,24 +176,24 @@ func (s *shadows) run(t *shadowTask) {
 	// catches what goes wrong in it.
 	defer func() {
 		if recover() != nil {
-			t.metrics.shadow(shadowPanicked)
+			t.report.shadow(shadowPanicked)
 		}
 	}()
-	if t.lane.In == nil {
-		t.metrics.shadow(shadowFailed) // it takes whole tensors, and this is none
+	if t.lane.In == nil && t.tensors == nil {
+		t.report.shadow(shadowFailed) // it takes whole tensors, and this is none
 		return
 	}
 	start := time.Now()
 	if !start.Before(t.until) {
-		t.metrics.shadow(shadowExpired)
+		t.report.shadow(shadowExpired)
 		return
 	}
-	if t.job == nil {
+	if t.job == nil && t.tensors == nil {
 		x := &t.exchange
 		x.Until, x.job = t.until, t.lane.Scorer.Acquire()
 		t.job = x.job
 		if err := s.pipeline.fillFeatures(x, t.lane, start); err != nil {
-			t.metrics.shadow(shadowFailed)
+			t.report.shadow(shadowFailed)
 			return
 		}
 	}
@@ -191,20 +203,30 @@ func (s *shadows) run(t *shadowTask) {
 func (t *shadowTask) score() {
 	pass, err := t.guard.Enter()
 	if err != nil {
-		t.metrics.shadow(shadowRefused)
+		t.report.shadow(shadowRefused)
 		return
 	}
 	outcome := resilience.Failure
 	defer func() { pass.Leave(outcome) }()
-	if err := t.job.Score(t.until, handoff.Low); err != nil {
+	if t.tensors != nil {
+		err = t.scoreTensors()
+	} else {
+		err = t.job.Score(t.until, handoff.Low)
+	}
+	if err != nil {
 		_, outcome = scoreError(err, t.lane, false)
-		t.metrics.shadow(shadowFailed)
+		t.report.shadow(shadowFailed)
 		return
 	}
 	outcome = resilience.Success
-	t.metrics.shadow(shadowScored)
+	t.report.shadow(shadowScored)
+	t.report.scored(t)
+}
+
+// scored compares a shadow variant's prediction with the served one.
+func (a *ArmMetrics) scored(t *shadowTask) {
 	if got, ok := shorthand(t.lane, t.job.Out()); ok && t.hasLive {
-		t.metrics.difference(math.Abs(got - t.live))
+		a.difference(math.Abs(got - t.live))
 	}
 }
 
@@ -212,9 +234,12 @@ func (s *shadows) recycle(t *shadowTask) {
 	if t.job != nil {
 		t.job.Release()
 	}
+	if t.tensors != nil && t.tensors.job != nil {
+		t.tensors.job.Release()
+	}
 	t.lane.Release()
 	t.guard.Permits().ReleasePermit()
-	t.lane, t.metrics, t.guard, t.job = nil, nil, nil, nil
+	t.lane, t.report, t.guard, t.job, t.tensors = nil, nil, nil, nil, nil
 	t.exchange.job = nil
 	t.exchange.reset()
 	s.tasks.Put(t)

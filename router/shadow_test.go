@@ -72,10 +72,10 @@ func TestShadowSample(t *testing.T) {
 	v1, v2 := r.Version("risk", 1), r.Version("risk", 2)
 	s := r.Serve(config(shadowed(30)), v1, v2)
 	want := 0
-	e := s.Plan().Experiment("risk-test")
+	m := s.Plan().ModelExperiments("risk")
 	for i := range 60 {
 		user := fmt.Sprint("user-", i)
-		if e.ShadowHit(0, []byte(user)) {
+		if a := m.Assign(&abtest.Request{User: []byte(user)}); a.ShadowHit(0) {
 			want++
 		}
 		predict(t, r.Pipeline, ask{user: user})

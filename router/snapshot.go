@@ -21,7 +21,8 @@ type Snapshot struct {
 	// arms[experiment][variant] is the lane of each variant, by their indexes.
 	arms  [][]*arm
 	lanes []*Lane // each once: what the snapshot holds
-	// entities are the names that some lane reads features of.
+	// entities are the names that some lane reads features of, or that experiments
+	// assign.
 	entities map[string]bool
 	holds    atomic.Int64
 	drained  chan struct{}
@@ -93,6 +94,9 @@ func NewSnapshot(o SnapshotOptions) (*Snapshot, error) {
 	}
 	s.holds.Store(1)
 	s.entities = map[string]bool{}
+	for _, name := range o.Plan.Units() {
+		s.entities[name] = true
+	}
 	for _, l := range s.lanes {
 		l.Hold()
 		if l.View == nil {
@@ -111,9 +115,13 @@ func (s *Snapshot) resolveArms(o SnapshotOptions) error {
 	var missing abtest.Problems
 	for i, e := range s.plan.Experiments() {
 		for j, v := range e.Variants() {
-			if e.Enabled() && s.lane(v.Model(), v.Version()) == nil {
+			if e.Enabled() && s.laneOf(v) == nil {
+				key := "version"
+				if v.Label() != "" {
+					key = "label"
+				}
 				missing = append(missing, abtest.Problem{
-					Path:    fmt.Sprintf("experiments[%d].variants[%d].version", i, j),
+					Path:    fmt.Sprintf("experiments[%d].variants[%d].%s", i, j, key),
 					Message: fmt.Sprintf("variant %q of experiment %q: %s", v.Name(), e.Name(), s.describeMissing(v))})
 			}
 		}
@@ -127,7 +135,7 @@ func (s *Snapshot) resolveArms(o SnapshotOptions) error {
 			if !e.Enabled() {
 				continue
 			}
-			arms[j] = &arm{lane: s.lane(v.Model(), v.Version()), metrics: o.Metrics.arm(armKey{e.Name(), v.Name(), v.Shadow()})}
+			arms[j] = &arm{lane: s.laneOf(v), metrics: o.Metrics.arm(armKey{e.Name(), v.Name(), v.Shadow()})}
 			if !v.Shadow() {
 				continue
 			}
@@ -141,13 +149,16 @@ func (s *Snapshot) resolveArms(o SnapshotOptions) error {
 	return nil
 }
 
-// lane finds a version of a model; version 0 is the current one.
-func (s *Snapshot) lane(model string, version int) *Lane {
-	m := s.models[model]
-	if m == nil {
+// laneOf finds the version that a variant names by number or label, or the
+// current one where it names none; nil when it is not loaded.
+func (s *Snapshot) laneOf(v *abtest.Variant) *Lane {
+	m, version := s.models[v.Model()], v.Version()
+	switch {
+	case m == nil:
 		return nil
-	}
-	if version == 0 {
+	case v.Label() != "":
+		version = m.labels[v.Label()]
+	case version == 0:
 		return m.current
 	}
 	for _, l := range m.versions {
@@ -162,6 +173,10 @@ func (s *Snapshot) describeMissing(v *abtest.Variant) string {
 	m := s.models[v.Model()]
 	if m == nil {
 		return fmt.Sprintf("model %q is not loaded", v.Model())
+	}
+	if v.Label() != "" {
+		return fmt.Sprintf("no loaded version of model %q has the label %s; set it in its config.yaml, or by `gateway models label %s %s VERSION`",
+			v.Model(), v.Label(), v.Model(), v.Label())
 	}
 	var have []string
 	for _, l := range m.versions {

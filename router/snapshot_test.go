@@ -17,9 +17,8 @@ import (
 func TestSnapshotReportsWhatIsMissing(t *testing.T) {
 	r := rig(t)
 	v1 := r.Version("risk", 1)
-	off := false
 	sleeping := split("risk", 50, 50)
-	sleeping.Name, sleeping.Enabled = "sleeping", &off
+	sleeping.Name, sleeping.State = "sleeping", "draft"
 	other := split("risk", 100, 0)
 	other.Name = "other"
 	other.Variants[1].Model = "absent"
@@ -47,7 +46,7 @@ func TestSnapshotReportsWhatIsMissing(t *testing.T) {
 		t.Fatalf("a disabled experiment needs no models: %v", err)
 	}
 	r.Pipeline.Swap(s)
-	if got := predict(t, r.Pipeline, ask{user: "u"}); got.reason != "disabled" || got.version != 1 {
+	if got := predict(t, r.Pipeline, ask{user: "u"}); got.reason != "not_running" || got.version != 1 {
 		t.Errorf("with a disabled experiment: %+v", got)
 	}
 }

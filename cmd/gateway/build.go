@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -29,7 +30,7 @@ func (g *gateway) openTelemetry(_ context.Context, o openOptions) (err error) {
 	return err
 }
 
-// openListeners takes both ports first: a taken port must be a plain error at
+// openListeners takes the ports first: a taken port must be a plain error at
 // once, not one after a minute of loading models.
 func (g *gateway) openListeners(context.Context, openOptions) (err error) {
 	if g.listener, err = listenTraffic(g.config.Server.Listen); err != nil {
@@ -40,7 +41,7 @@ func (g *gateway) openListeners(context.Context, openOptions) (err error) {
 		return fmt.Errorf("server.admin_listen: %w", err)
 	}
 	g.onUndo(func() { g.adminLn.Close() })
-	return nil
+	return g.openGRPCListener()
 }
 
 func (g *gateway) openRuntime(context.Context, openOptions) (err error) {
@@ -56,7 +57,7 @@ func (g *gateway) openFeatures(ctx context.Context, o openOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	g.schema = file.schema
+	g.schema, g.schemaConfig = file.schema, file.config
 	options := storeOptions(g.config)
 	if g.config.Features.Embedded {
 		if g.embedded, err = features.StartEmbedded(ctx, g.schema, o.featuresSeed); err != nil {
@@ -107,10 +108,12 @@ func (g *gateway) openPipeline(context.Context, openOptions) error {
 	if err != nil {
 		return err
 	}
+	g.catalog = &serving.Catalog{World: g.world, Version: version, KeepVersions: c.Models.KeepVersions, RepositoryAPI: c.Server.RepositoryAPI,
+		IsReady: func() bool { return g.readiness().Status == httpapi.StatusReady }}
 	g.loader = &serving.Loader{Runtime: g.runtime, Store: g.store, FeatureGuard: g.featureGuard, ModelGuard: guardOptions(c.Resilience.Model),
 		RequireFeatures: !c.Fallback.Defaults, Metrics: own, RouterMetrics: metrics, Log: g.log.Logger}
 	g.reg.MustRegister(resilience.Collector(g.guards), serving.Collector(g.world))
-	return g.openHandler(metrics)
+	return errors.Join(g.openHandler(metrics), g.openGRPC(metrics))
 }
 
 func (g *gateway) openHandler(metrics *router.Metrics) error {
@@ -125,6 +128,8 @@ func (g *gateway) openHandler(metrics *router.Metrics) error {
 		DefaultDeadline: g.config.Deadline.Default, MaxDeadline: g.config.Deadline.Max,
 		ForcedHeader: forced, AllowExplain: c.AllowExplain, ServerTiming: c.ServerTiming, Limits: limits,
 		MaxBody: int(c.MaxBodyBytes), MaxBatchBody: int(c.MaxBatchBodyBytes), AccessSample: g.config.Log.AccessSample,
+		MaxInferBody: int(c.MaxInferBodyBytes), BodyMemory: int64(c.BodyMemoryBytes), CompressOver: int(c.CompressOverBytes),
+		Catalog: g.catalog, RepositoryAPI: c.RepositoryAPI, RepositoryTimeout: g.config.Models.LoadTimeout,
 		Ready: g.readiness, Log: g.log.Logger,
 	}, g.reg)
 	if err != nil {
@@ -146,7 +151,7 @@ func (g *gateway) openRepository(context.Context, openOptions) (err error) {
 	c := g.config.Models
 	o := repository.DefaultOptions(c.Dir)
 	o.StateFile, o.Settle, o.Poll = c.StateFile, c.Settle, c.PollInterval
-	o.Watch = c.Watch
+	o.Mode, o.Load = repository.Mode(c.Mode), c.Load
 	o.KeepVersions, o.MaxModels, o.LoadTimeout = c.KeepVersions, c.MaxModels, c.LoadTimeout
 	o.Scan.MaxBytes = int64(c.MaxFileBytes)
 	o.Defaults = modelDefaults(c)
@@ -159,12 +164,13 @@ func (g *gateway) openRepository(context.Context, openOptions) (err error) {
 		}
 		o.Trial = trialProcess(exe, g.runtime.Library())
 	}
+	g.recoverDeployments(&o)
 	if g.repository, err = repository.Open(o, g.loader); err != nil {
 		return fmt.Errorf("models.dir: %w", err)
 	}
-	g.experiments.repository = g.repository
+	g.experiments.repository, g.catalog.Repository = g.repository, g.repository
 	g.onUndo(func() { _ = g.repository.Close(context.Background()) })
-	return nil
+	return g.openDeployments(o)
 }
 
 // modelDefaults are what a model's config.yaml need not say.

@@ -122,7 +122,7 @@ func TestExperimentsOverTheAdminPort(t *testing.T) {
 		return cli(t, append([]string{"experiments", "--admin", addr}, args...)...)
 	}
 	list := experiments("list")
-	if row(list.out, "risk-gbm", "risk", "true", "control", "50%", "risk", "1") == "" || row(list.out, "treatment", "50%") == "" || row(list.out, "digest") == "" {
+	if row(list.out, "risk-gbm", "risk", "running", "control", "50%", "risk", "1") == "" || row(list.out, "treatment", "50%") == "" || row(list.out, "digest") == "" {
 		t.Errorf("%+v", list)
 	}
 	assigned := experiments("assign", "--user", "user-7", "--attr", "country=de")

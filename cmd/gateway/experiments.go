@@ -117,18 +117,18 @@ func newExperimentsAssignCommand(a *app) *cobra.Command {
 }
 
 func experimentsTable(w io.Writer, l admin.ExperimentList) {
-	fmt.Fprintln(w, "EXPERIMENT\tMODEL\tENABLED\tLAYER\tVARIANT\tSHARE\tSERVED BY")
+	fmt.Fprintln(w, "EXPERIMENT\tMODEL\tSTATE\tLAYER\tVARIANT\tSHARE\tSERVED BY")
 	for _, e := range l.List {
 		layer := e.Layer
 		if layer != "" {
 			layer += fmt.Sprintf(" [%d, %d)", e.Range[0], e.Range[1])
 		}
 		for i, v := range e.Variants {
-			first := []string{e.Name, e.Model, strconv.FormatBool(e.Enabled), layer}
+			first := []string{e.Name, e.Model, state(e), layer}
 			if i > 0 {
 				first = make([]string, len(first))
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\n", strings.Join(first, "\t"), v.Name+"\t"+share(v), servedBy(v.Model, v.Version))
+			fmt.Fprintf(w, "%s\t%s\t%s\n", strings.Join(first, "\t"), v.Name+"\t"+share(v), variantServedBy(v))
 		}
 	}
 	fmt.Fprintf(w, "digest %s", l.Digest)
@@ -141,14 +141,32 @@ func experimentsTable(w io.Writer, l admin.ExperimentList) {
 	}
 }
 
+// state is an experiment's, with the share of its ramp while that is not all.
+func state(e admin.Experiment) string {
+	if e.Ramp == 100 {
+		return e.State
+	}
+	return e.State + " (" + percent(e.Ramp) + ")"
+}
+
 func share(v admin.Variant) string {
-	if v.Shadow {
+	switch {
+	case v.Shadow:
 		return "shadow " + percent(v.Sample)
+	case v.Canary:
+		return "canary " + percent(v.Weight)
 	}
 	return percent(v.Weight)
 }
 
 func percent(p float64) string { return strconv.FormatFloat(p, 'f', -1, 64) + "%" }
+
+func variantServedBy(v admin.Variant) string {
+	if v.Label != "" {
+		return v.Model + " " + v.Label
+	}
+	return servedBy(v.Model, v.Version)
+}
 
 func servedBy(model string, version int) string {
 	if version == 0 {

@@ -18,6 +18,7 @@ import (
 	"hotpath/cmd/gateway/internal/telemetry"
 	"hotpath/features"
 	"hotpath/inference"
+	"hotpath/models/promotion"
 	"hotpath/models/repository"
 	"hotpath/resilience"
 	"hotpath/router"
@@ -35,15 +36,20 @@ type gateway struct {
 	runtime      *inference.Runtime
 	embedded     *features.Embedded // nil with a real Redis
 	schema       *features.Schema
+	schemaConfig features.SchemaConfig
 	store        *features.Store
 	featureGuard *resilience.Guard
 	pipeline     *router.Pipeline
 	loader       *serving.Loader
 	world        *serving.World
+	catalog      *serving.Catalog
 	repository   *repository.Repository
+	deployments  *promotion.Manager
+	recovered    promotion.Recovered
 	experiments  *experiments
 
 	traffic   *httpapi.Server
+	grpc      grpcPort
 	admin     *http.Server
 	listener  net.Listener
 	adminLn   net.Listener
@@ -93,8 +99,11 @@ func (g *gateway) onUndo(f func()) { g.closers = append(g.closers, f) }
 // run serves until ctx ends, then drains. reload, if it delivers, reads the
 // experiments again. ready is called once the models are loaded.
 func (g *gateway) run(ctx context.Context, reload <-chan struct{}, ready func()) error {
-	failed := make(chan error, 2)
+	failed := make(chan error, 3)
 	go func() { failed <- g.traffic.Serve(g.listener) }()
+	if g.grpc.server != nil {
+		go func() { failed <- g.grpc.serve() }()
+	}
 	go func() {
 		if err := g.admin.Serve(g.adminLn); !errors.Is(err, http.ErrServerClosed) {
 			failed <- err
@@ -142,7 +151,7 @@ func (g *gateway) serve(ctx context.Context, failed <-chan error, ready func()) 
 
 func (g *gateway) logStart() {
 	state := g.world.State()
-	g.log.Info("serving", "listen", g.listener.Addr().String(), "admin", g.adminLn.Addr().String(),
+	g.log.Info("serving", "listen", g.listener.Addr().String(), "admin", g.adminLn.Addr().String(), "grpc", g.grpc.address(),
 		"models", state.Models, "experiments", len(state.Plan.Experiments()), "onnxruntime", g.runtime.Version(),
 		"start_ms", time.Since(g.startedAt).Milliseconds())
 	if state.Models == 0 {
@@ -166,13 +175,20 @@ func (g *gateway) drain() error {
 	g.traffic.LameDuck()
 	time.Sleep(g.config.Server.LameDuck)
 
-	emptyBacklog(g.listener)
-	g.pipeline.Drain()
 	ctx, cancel := context.WithTimeout(context.Background(), g.config.Server.DrainTimeout)
 	defer cancel()
 	var lost []error
+	if err := g.stopGRPC(ctx); err != nil {
+		lost = append(lost, err)
+	}
+	emptyBacklog(g.listener)
+	g.pipeline.Drain()
 	if err := g.traffic.Shutdown(ctx); err != nil && g.pipeline.InFlight() > 0 {
 		lost = append(lost, fmt.Errorf("%d requests in progress: %w", g.pipeline.InFlight(), err))
+	}
+	// Those in progress stay as they are; the next start undoes them.
+	if err := g.deployments.Close(ctx); err != nil {
+		lost = append(lost, err)
 	}
 	if err := g.repository.Close(ctx); err != nil {
 		lost = append(lost, err)

@@ -17,15 +17,17 @@ import (
 func newModelsCommand(a *app) *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "models",
-		Short: "List, load, unload, promote and roll back models of a running gateway",
+		Short: "List, load, unload, promote, roll back, label and deploy models of a running gateway",
 		Long: "Manage the model versions of a running gateway through its admin port. A version is a folder\n" +
-			"<models.dir>/<model>/<version>; a higher one is loaded and promoted by itself once it is there.",
+			"<models.dir>/<model>/<version>; a higher one is loaded and promoted by itself once it is there, unless\n" +
+			"models.mode is explicit.",
 		Example: "  gateway models list\n  gateway models promote risk 2",
 	},
 		newModelsListCommand(a),
 		a.newModelCommand("load", "Load a version, or load it again",
 			"Load a version now, whether its files have settled or were refused before, and wait until it is ready\n"+
-				"or refused. Without a version: the highest on disk. A version above the current one is promoted.", versionOptional),
+				"or refused. Without a version: all that the model's version_policy names, those that were unloaded or\n"+
+				"refused too; what is loaded and has not changed stays. A version above the current one is promoted.", versionOptional),
 		a.newModelCommand("unload", "Take a version, or a whole model, out of service",
 			"Take a version out of service until it is loaded or promoted again. Without a version: the whole model,\n"+
 				"which is how to retire it for good. The current version is not taken out alone.", versionOptional),
@@ -34,6 +36,11 @@ func newModelsCommand(a *app) *cobra.Command {
 				"than all that are there now.", versionNeeded),
 		a.newModelCommand("rollback", "Make the previous version the one that serves",
 			"Make the previous version current, at once: it is still loaded. It stays current like a promoted one.", versionNone),
+		newModelsLabelCommand(a),
+		newModelsUnlabelCommand(a),
+		newModelsDeployCommand(a),
+		newModelsDeploymentsCommand(a),
+		newModelsCancelCommand(a),
 	)
 }
 
@@ -147,6 +154,7 @@ func repositoryTable(w io.Writer, s repository.Status) {
 	for _, m := range s.Models {
 		modelRows(w, m)
 	}
+	modelNotes(w, s.Models...)
 	if s.ScanError != "" {
 		fmt.Fprintf(w, "the repository %s cannot be read: %s\n", s.Dir, s.ScanError)
 	}
@@ -158,29 +166,38 @@ func repositoryTable(w io.Writer, s repository.Status) {
 func modelTable(w io.Writer, m repository.ModelStatus) {
 	modelHeader(w)
 	modelRows(w, m)
+	modelNotes(w, m)
 }
 
-func modelHeader(w io.Writer) { fmt.Fprintln(w, "MODEL\tVERSION\tSTATE\tROLE\tSIZE\tLOAD\tNOTE") }
+func modelHeader(w io.Writer) {
+	fmt.Fprintln(w, "MODEL\tVERSION\tSTATE\tROLE\tSIZE\tMEMORY\tLOAD\tNOTE")
+}
 
 func modelRows(w io.Writer, m repository.ModelStatus) {
 	if len(m.Versions) == 0 {
-		fmt.Fprintf(w, "%s\t-\tunloaded\t\t\t\t\n", m.Name)
+		fmt.Fprintf(w, "%s\t-\tunloaded\t\t\t\t\t\n", m.Name)
 	}
 	for _, v := range m.Versions {
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\t%s\n", m.Name, v.Version, v.State, role(m, v), size(v.Size), loadTime(v), note(v))
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", m.Name, v.Version, v.State, role(m, v), size(v.Size), memory(v), loadTime(v), note(v))
 	}
 }
 
 func role(m repository.ModelStatus, v repository.VersionStatus) string {
+	var all []string
 	switch {
 	case v.Current && m.Pin == v.Version:
-		return "current, pinned"
+		all = append(all, "current", "pinned")
 	case v.Current:
-		return "current"
+		all = append(all, "current")
 	case v.Previous:
-		return "previous"
+		all = append(all, "previous")
 	}
-	return ""
+	for _, l := range m.Labels {
+		if l.Version == v.Version {
+			all = append(all, "label "+l.Label)
+		}
+	}
+	return strings.Join(all, ", ")
 }
 
 func size(n int64) string {
@@ -191,6 +208,13 @@ func size(n int64) string {
 		return strconv.FormatFloat(float64(n)/(1<<10), 'f', 1, 64) + " KiB"
 	}
 	return strconv.FormatInt(n, 10) + " B"
+}
+
+func memory(v repository.VersionStatus) string {
+	if v.MemoryBytes == 0 {
+		return ""
+	}
+	return size(v.MemoryBytes)
 }
 
 func loadTime(v repository.VersionStatus) string {

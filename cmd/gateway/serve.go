@@ -17,8 +17,8 @@ import (
 
 // serveFlags are the settings that have a flag of their own.
 type serveFlags struct {
-	listen, redis, models string
-	demo                  bool
+	listen, grpc, redis, models string
+	demo                        bool
 }
 
 const serveExample = `  gateway serve --demo                           # demo models, embedded feature store
@@ -32,8 +32,8 @@ func newServeCommand(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the gateway",
-		Long: `Run the gateway: predictions on one port, metrics, health and model management on
-another.
+		Long: `Run the gateway: predictions on one port, the same models by gRPC on another, and
+metrics, health and model management on a third.
 
 Settings come from flags, then from HOTPATH_ environment variables, then from the
 file given by --config, then from the defaults ("gateway config init" writes them
@@ -54,6 +54,7 @@ ONNX Runtime library, port taken), 3 work in progress had to be abandoned.`,
 	}
 	c.Flags().BoolVar(&f.demo, "demo", false, "serve the demo models with an embedded feature store, from "+demoDir)
 	c.Flags().StringVar(&f.listen, "listen", "", "host:port of predictions (server.listen)")
+	c.Flags().StringVar(&f.grpc, "grpc", "", "host:port of the Open Inference Protocol over gRPC, or off (server.grpc_listen)")
 	c.Flags().StringVar(&f.redis, "redis", "", "host:port of the Redis that holds the features (features.redis.addresses), comma-separated")
 	c.Flags().StringVar(&f.models, "models", "", "directory of the model repository (models.dir)")
 	return c
@@ -68,6 +69,7 @@ func (f serveFlags) overrides() []config.Override {
 		}
 	}
 	add("server.listen", f.listen, "--listen")
+	add("server.grpc_listen", f.grpc, "--grpc")
 	add("models.dir", f.models, "--models")
 	if f.redis != "" {
 		add("features.redis.addresses", f.redis, "--redis")
@@ -185,6 +187,7 @@ func (a *app) welcome(g *gateway) {
 Hotpath is serving its demo.
 
   predictions   http://%[1]s/predict
+  gRPC          %[8]s (Open Inference Protocol, for Triton's and KServe's clients)
   operations    http://%[2]s/admin/status   http://%[2]s/metrics
   features      %[3]s
   models        %[4]s
@@ -201,7 +204,7 @@ Swap a model without losing a request:
   %[7]s models list
   %[7]s models rollback risk
 
-`, shownAddr(g.listener.Addr().String()), shownAddr(g.adminLn.Addr().String()), store, g.config.Models.Dir, g.config.Experiments.File, demoDir, a.client(g))
+`, shownAddr(g.listener.Addr().String()), shownAddr(g.adminLn.Addr().String()), store, g.config.Models.Dir, g.config.Experiments.File, demoDir, a.client(g), shownAddr(g.grpc.address()))
 }
 
 // client is how to call this binary about this gateway.

@@ -20,7 +20,8 @@ func (g *gateway) openServers(context.Context, openOptions) error {
 		Config:      func(w io.Writer) error { return config.Dump(w, g.config, g.sources) },
 		Experiments: g.experimentsState,
 		Reload:      func(ctx context.Context) error { return g.experiments.reload(ctx, true) },
-		Guards:      g.guardStates, GuardHold: g.holdGuard, Log: g.log.Logger,
+		Deployments: g.deployments, DeploymentDefaults: deploymentDefaults(g.config.Models.Promotion), UploadTimeout: g.config.Models.Promotion.UploadTimeout,
+		Guards: g.guardStates, GuardHold: g.holdGuard, Log: g.log.Logger,
 	}))
 	return nil
 }

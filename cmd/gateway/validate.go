@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -97,11 +96,25 @@ func (v *validator) main(ctx context.Context, file string) {
 		return
 	}
 	v.variants()
-	dir, name := v.config.Models.Dir, v.config.Models.Default
-	if _, ok := v.repository.Model(name); name != "" && !ok {
-		v.add(file, sources.Problems([]config.Problem{{Path: "models.default",
-			Message: fmt.Sprintf("there is no model %q in %s", name, dir)}}))
+	v.add(file, sources.Problems(v.absentModels()))
+}
+
+// absentModels reports the models that the main file names and that are not there.
+func (v *validator) absentModels() (ps []config.Problem) {
+	absent := func(path, name string) {
+		if _, ok := v.repository.Model(name); !ok {
+			ps = append(ps, config.Problem{Path: path, Message: fmt.Sprintf("there is no model %q in %s", name, v.config.Models.Dir)})
+		}
 	}
+	if name := v.config.Models.Default; name != "" {
+		absent("models.default", name)
+	}
+	for _, name := range v.config.Models.Load {
+		if name != repository.AllModels {
+			absent("models.load", name)
+		}
+	}
+	return ps
 }
 
 func (v *validator) readExperiments() {
@@ -130,12 +143,38 @@ func (v *validator) variants() {
 	}
 	for i, e := range v.plan.Experiments() {
 		for j, variant := range e.Variants() {
-			if message := v.missing(variant.Model(), variant.Version()); e.Enabled() && message != "" {
-				path := fmt.Sprintf("experiments[%d].variants[%d].version", i, j)
+			version, key := variant.Version(), "version"
+			if variant.Label() != "" {
+				var known bool
+				if version, known = v.labelled(variant); !known {
+					continue
+				}
+				key = "label"
+			}
+			if message := v.missing(variant.Model(), version); e.Enabled() && message != "" {
+				path := fmt.Sprintf("experiments[%d].variants[%d].%s", i, j, key)
 				v.problems = append(v.problems, strictyaml.At(v.config.Experiments.File, v.planText, path, message))
 			}
 		}
 	}
+}
+
+// labelled is the version that a variant's label names in the model's
+// config.yaml. A label that is not there may be set while the gateway runs: that
+// is worth a note, and the experiment waits for it.
+func (v *validator) labelled(variant *abtest.Variant) (version int, known bool) {
+	m, ok := v.repository.Model(variant.Model())
+	if !ok {
+		return 0, true // missing reports the model
+	}
+	for _, l := range m.Labels {
+		if l.Label == variant.Label() {
+			return l.Wanted, true
+		}
+	}
+	fmt.Fprintf(v.a.stderr, "note: label %s of model %s, which %s names, is in no config.yaml: the experiments wait until it is set by `gateway models label`\n",
+		variant.Label(), variant.Model(), v.config.Experiments.File)
+	return 0, false
 }
 
 // missing says why a version cannot serve; empty when it can. Version 0 is
@@ -145,10 +184,8 @@ func (v *validator) missing(model string, version int) string {
 	if !ok {
 		return fmt.Sprintf("there is no model %q in %s", model, v.repository.Dir)
 	}
-	var found []string
 	ready := false
 	for _, have := range m.Versions {
-		found = append(found, strconv.Itoa(have.Version))
 		ready = ready || have.State == repository.StateReady
 	}
 	one, ok := m.Version(version)
@@ -158,7 +195,7 @@ func (v *validator) missing(model string, version int) string {
 	case version == 0:
 		return ""
 	case !ok:
-		return fmt.Sprintf("model %q has no version %d in %s (it has %s)", model, version, v.repository.Dir, strings.Join(found, ", "))
+		return fmt.Sprintf("model %q has no version %d in %s (it has %s)", model, version, v.repository.Dir, versionList(m))
 	case one.State != repository.StateReady:
 		return fmt.Sprintf("version %d of model %q cannot be loaded", version, model)
 	}

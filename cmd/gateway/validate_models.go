@@ -15,9 +15,6 @@ import (
 	"hotpath/models/strictyaml"
 )
 
-// keepAll loads every version in the repository.
-const keepAll = 1 << 20
-
 // closeTimeout bounds the end of the repository's goroutines.
 const closeTimeout = 10 * time.Second
 
@@ -26,8 +23,8 @@ const closeTimeout = 10 * time.Second
 func (v *validator) models(ctx context.Context, schemaOK bool) {
 	c := v.config.Models
 	o := repository.DefaultOptions(c.Dir)
-	o.KeepVersions, o.Poll, o.MaxModels, o.LoadTimeout = keepAll, time.Hour, c.MaxModels, c.LoadTimeout
-	o.Scan.MaxBytes, o.Defaults, o.Watch = int64(c.MaxFileBytes), modelDefaults(c), false
+	o.All, o.Poll, o.MaxModels, o.LoadTimeout = true, time.Hour, c.MaxModels, c.LoadTimeout
+	o.Scan.MaxBytes, o.Defaults, o.Mode = int64(c.MaxFileBytes), modelDefaults(c), repository.ModePoll
 	var check bindingCheck
 	if schemaOK {
 		check.schema = &v.schema.config
@@ -56,10 +53,58 @@ func (v *validator) models(ctx context.Context, schemaOK bool) {
 		fmt.Fprintf(v.a.stderr, "note: %s is ignored: %s\n", filepath.Join(c.Dir, i.Path), i.Reason)
 	}
 	for _, m := range v.repository.Models {
+		v.reasons(filepath.Join(c.Dir, m.Name), m.ConfigError)
+		v.named(m)
 		for _, version := range m.Versions {
 			v.version(m.Name, version)
 		}
 	}
+}
+
+// named checks that the versions that a model's config.yaml names are there.
+func (v *validator) named(m repository.ModelStatus) {
+	file := filepath.Join(v.config.Models.Dir, m.Name, "config.yaml")
+	data, err := readSmallFile(file)
+	if err != nil {
+		return // there is none, or its versions say why it cannot be read
+	}
+	missing := func(path string, n int) {
+		if _, ok := m.Version(n); !ok {
+			v.problems = append(v.problems, strictyaml.At(file, data, path,
+				fmt.Sprintf("there is no version %d in %s (it has %s)", n, filepath.Dir(file), versionList(m))))
+		}
+	}
+	for i, n := range m.VersionPolicy.Specific {
+		missing(fmt.Sprintf("version_policy.specific[%d]", i), n)
+	}
+	for _, l := range m.Labels {
+		missing(models.LabelPath(l.Label), l.Wanted)
+	}
+}
+
+func versionList(m repository.ModelStatus) string {
+	if len(m.Versions) == 0 {
+		return "none"
+	}
+	var found []string
+	for _, have := range m.Versions {
+		found = append(found, strconv.Itoa(have.Version))
+	}
+	return strings.Join(found, ", ")
+}
+
+// reasons reports each line of a refusal. One about a config.yaml names its file
+// and line already; the others are about the folder.
+func (v *validator) reasons(dir, text string) {
+	var problems strictyaml.Problems
+	for line := range strings.Lines(text) {
+		p := strictyaml.Problem{Message: strings.TrimSuffix(line, "\n")}
+		if !strings.HasPrefix(p.Message, v.config.Models.Dir) {
+			p.File = dir
+		}
+		problems = append(problems, p)
+	}
+	v.add(dir, problems.Err())
 }
 
 // version reports why a version cannot be loaded.
@@ -68,16 +113,7 @@ func (v *validator) version(model string, s repository.VersionStatus) {
 	switch s.State {
 	case repository.StateReady:
 	case repository.StateRefused:
-		var problems strictyaml.Problems
-		for line := range strings.Lines(s.Reason) {
-			p := strictyaml.Problem{Message: strings.TrimSuffix(line, "\n")}
-			// A problem of a config.yaml names its file and line already.
-			if !strings.HasPrefix(p.Message, v.config.Models.Dir) {
-				p.File = dir
-			}
-			problems = append(problems, p)
-		}
-		v.add(dir, problems)
+		v.reasons(dir, s.Reason)
 	default:
 		v.add(dir, errors.New("holds no model.onnx"))
 	}

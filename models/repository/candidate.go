@@ -20,7 +20,6 @@ import (
 
 	"hotpath/models"
 	"hotpath/models/onnxscan"
-	"hotpath/models/strictyaml"
 )
 
 // The largest config.yaml and manifest.json.
@@ -34,15 +33,17 @@ type load struct {
 	// settled is set when the files are known not to change any more: what does
 	// not fit together then is wrong and not unfinished.
 	settled bool
-	// served and refused are the digests of what serves and of what was refused
-	// last; files with one of them are not loaded again.
+	// served is the digest of what serves and refused the raw one of what was
+	// refused last; files with one of them are not loaded again.
 	served, refused string
 	deadline        time.Time // set when it starts
 	abandoned       bool      // the owner has given up on it
 
-	stamp  stamp
-	digest string
-	loaded *Loaded // nil when nothing new was loaded
+	stamp stamp
+	// raw is the digest of the files, digest that of what they make the version
+	// be: a comment in a config.yaml changes only the first.
+	raw, digest string
+	loaded      *Loaded // nil when nothing new was loaded
 	// err is nil, errUnsettled, errRefusedBefore, errGone or a reason for refusal.
 	err error
 }
@@ -85,8 +86,12 @@ func (j *load) run(ctx context.Context, r *Repository) {
 		j.err = err
 		return
 	}
-	j.loaded = &Loaded{Version: j.version, Served: served, Config: c.Config, SHA256: c.SHA256, Size: size,
-		LoadedAt: time.Now(), LoadTime: time.Since(start), digest: j.digest}
+	var memory int64
+	if s, ok := served.(Sized); ok {
+		memory = s.MemoryBytes()
+	}
+	j.loaded = &Loaded{Version: j.version, Served: served, Config: c.Config, SHA256: c.SHA256, Size: size, Memory: memory,
+		LoadedAt: time.Now(), LoadTime: time.Since(start), ConfigFiles: c.ConfigFiles, digest: j.digest, raw: j.raw}
 }
 
 // read makes a candidate of the files, or gives nil when they are those that
@@ -117,22 +122,27 @@ func (j *load) read(r *Repository) (*Candidate, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Candidate{Model: j.model, Version: j.version, Data: f.model, configData: f.config}
-	c.SHA256, j.digest = f.digests()
-	switch j.digest {
-	case j.served:
-		return nil, nil
-	case j.refused:
+	j.raw = sumOf(f.model, f.modelConfig, f.config, f.golden)
+	if j.raw == j.refused {
 		return nil, errRefusedBefore
 	}
-	if f.config != nil {
-		c.ConfigFile = filepath.Join(r.o.Dir, j.stamp.configPath)
+	c := &Candidate{Model: j.model, Version: j.version, Data: f.model, SHA256: sumOf(f.model), dir: r.o.Dir,
+		layers: f.layersOf(r.o.Dir, j.model, strconv.Itoa(j.version))}
+	if err := c.inherit(r.o.Defaults); err != nil {
+		return nil, err
 	}
-	return c, c.parse(f, r.o.Defaults, r.o.Scan)
+	config, err := c.served()
+	if err != nil {
+		return nil, err
+	}
+	if j.digest = sumOf(f.model, config, f.golden); j.digest == j.served {
+		return nil, nil
+	}
+	return c, c.parse(f, r.o.Scan)
 }
 
 // files are the contents of one version's files; nil for one that is not there.
-type files struct{ model, config, golden []byte }
+type files struct{ model, modelConfig, config, golden []byte }
 
 func (j *load) readFiles(root *os.Root, dir string, maxModel int64) (f files, err error) {
 	var list manifest
@@ -152,17 +162,24 @@ func (j *load) readFiles(root *os.Root, dir string, maxModel int64) (f files, er
 	if f.model, err = readFile(root, path.Join(dir, modelFile), maxModel); err != nil {
 		return f, err
 	}
-	if j.stamp.configPath != "" {
-		if f.config, err = readFile(root, j.stamp.configPath, maxSmallFile); err != nil {
+	for _, more := range []struct {
+		stamp fileStamp
+		name  string
+		limit int64
+		data  *[]byte
+	}{
+		{j.stamp.modelConfig, path.Join(j.model, configFile), maxSmallFile, &f.modelConfig},
+		{j.stamp.config, path.Join(dir, configFile), maxSmallFile, &f.config},
+		{j.stamp.golden, path.Join(dir, goldenFile), models.MaxGoldenBytes, &f.golden},
+	} {
+		if !more.stamp.there() {
+			continue
+		}
+		if *more.data, err = readFile(root, more.name, more.limit); err != nil {
 			return f, err
 		}
 	}
-	if j.stamp.golden.there() {
-		if f.golden, err = readFile(root, path.Join(dir, goldenFile), models.MaxGoldenBytes); err != nil {
-			return f, err
-		}
-	}
-	return f, j.verify(f, list, path.Dir(j.stamp.configPath) == dir)
+	return f, j.verify(f, list)
 }
 
 // mismatch is a difference from the manifest: a copy in progress, or an error.
@@ -175,11 +192,8 @@ func (j *load) mismatch(format string, args ...any) error {
 
 // verify compares the files with the manifest. The model's own config.yaml is
 // in no version's manifest.
-func (j *load) verify(f files, list manifest, ownConfig bool) error {
-	have := map[string][]byte{modelFile: f.model, goldenFile: f.golden}
-	if ownConfig {
-		have[configFile] = f.config
-	}
+func (j *load) verify(f files, list manifest) error {
+	have := map[string][]byte{modelFile: f.model, configFile: f.config, goldenFile: f.golden}
 	for name, want := range list.Files {
 		data := have[name]
 		sum := sha256.Sum256(data)
@@ -195,24 +209,22 @@ func (j *load) verify(f files, list manifest, ownConfig bool) error {
 	return nil
 }
 
-// digests are the hash of model.onnx and that of everything that is served.
-func (f files) digests() (model, all string) {
-	m, c, g := sha256.Sum256(f.model), sha256.Sum256(f.config), sha256.Sum256(f.golden)
-	sum := sha256.Sum256(bytes.Join([][]byte{m[:], c[:], g[:]}, nil))
-	return hex.EncodeToString(m[:]), hex.EncodeToString(sum[:])
+// sumOf is the SHA-256 of one text, or of the sums of several.
+func sumOf(data ...[]byte) string {
+	if len(data) == 1 {
+		sum := sha256.Sum256(data[0])
+		return hex.EncodeToString(sum[:])
+	}
+	all := sha256.New()
+	for _, d := range data {
+		sum := sha256.Sum256(d)
+		all.Write(sum[:])
+	}
+	return hex.EncodeToString(all.Sum(nil))
 }
 
-// parse fills what is read from the files.
-func (c *Candidate) parse(f files, defaults models.Config, limits onnxscan.Limits) error {
-	c.Config = defaults
-	if f.config != nil {
-		if err := strictyaml.Decode(c.ConfigFile, f.config, &c.Config); err != nil {
-			return err
-		}
-	}
-	if err := c.Problems(c.Config.Validate()); err != nil {
-		return err
-	}
+// parse reads the golden rows and the structure of the graph.
+func (c *Candidate) parse(f files, limits onnxscan.Limits) error {
 	if f.golden != nil {
 		g, err := models.ReadGolden(bytes.NewReader(f.golden))
 		if err != nil {
@@ -226,16 +238,6 @@ func (c *Candidate) parse(f files, defaults models.Config, limits onnxscan.Limit
 	}
 	c.Scan = scan
 	return scan.CheckOutputs(c.Config.Outputs...)
-}
-
-// Problems is an error that shows each problem of the config with its line;
-// nil when there are none.
-func (c *Candidate) Problems(ps []models.Problem) error {
-	var out strictyaml.Problems
-	for _, p := range ps {
-		out = append(out, strictyaml.At(c.ConfigFile, c.configData, p.Path, p.Message))
-	}
-	return out.Err()
 }
 
 // readFile reads a regular file whole, once, and nothing else: a pipe in its

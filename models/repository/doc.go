@@ -6,7 +6,7 @@
 //
 //	<repo>/<model>/config.yaml              optional
 //	<repo>/<model>/<version>/model.onnx
-//	<repo>/<model>/<version>/config.yaml    optional, replaces the model's
+//	<repo>/<model>/<version>/config.yaml    optional, says more about this version
 //	<repo>/<model>/<version>/golden.json    optional
 //	<repo>/<model>/<version>/manifest.json  optional: sizes and SHA-256 of files
 //
@@ -29,13 +29,35 @@
 // What fails is recorded with the reason and not tried again until its content
 // changes or somebody asks by Load; what served before serves on.
 //
-// The newest Options.KeepVersions versions of a model are loaded, with those
-// that Options.Pinned names, the current and the previous one. The highest one
-// loaded is current, and a higher one that appears is promoted by itself.
+// # Configuration
+//
+// A version's config is made of Options.Defaults, the model's config.yaml and the
+// version's, in this order and key by key; a list or map replaces the one before.
+// What all of it comes to is checked once, and a problem is shown at its place in
+// the file that said it. What a version serves with is compared, not the text: a
+// comment, the policy or a label loads nothing again.
+//
+// The version policy and the labels are about all versions and are read from the
+// model's file alone, by the goroutine that reads the directory. They hold once
+// the file has settled, all of them or none.
+//
+// # Which versions are loaded
+//
+// Those that the model's version policy names (the newest Options.KeepVersions
+// without one), that Options.Pinned, a label, a pin or an operator names, and the
+// current one; without a policy of its own also the previous one, for Rollback.
+// The highest one loaded is current, of those that a policy names if it names any,
+// and a higher one that appears is promoted by itself.
 // Promote and Rollback pin a version: those that were known at that moment are
 // not promoted by themselves any more, a yet higher one is. Unload keeps a
 // version (or a whole model) out until Load or Promote. These decisions are
 // kept in Options.StateFile, so that a restart serves the same versions.
+//
+// In ModeExplicit files cause nothing. Models named by Options.Load are loaded by
+// their policy at start, and everything else when an operation asks for it.
+//
+// A label names a version of the set, never one that is not there. While the
+// version that it shall name is loading or refused it stays with the one before.
 //
 // Removing a version's folder unloads it if another version whose files are
 // there can serve; the last one serves on and is reported as missing on disk.

@@ -17,6 +17,9 @@ func (o *owner) settle(m *model) {
 		o.replyTo(m, v)
 	}
 	o.prune(m)
+	if m.asked {
+		o.answerLoads(m)
+	}
 }
 
 func (m *model) loading() bool {
@@ -28,8 +31,8 @@ func (m *model) loading() bool {
 	return false
 }
 
-// held is a version that is loaded and not in the set yet; nil when it is not.
-func (m *model) held(n int) *Loaded {
+// unset is a version that is loaded and not in the set yet; nil when it is not.
+func (m *model) unset(n int) *Loaded {
 	for _, l := range m.fresh {
 		if l.Version == n {
 			return l
@@ -61,14 +64,23 @@ func (o *owner) addFresh(m *model) {
 		m.version(l.Version).tried = stamp{}
 	}
 	m.fresh = nil
+	free := func(l *Loaded) bool { return o.decisions(m.name).free(l.Version) }
+	if o.set.Models[m.name] == nil && !slices.ContainsFunc(fresh, free) {
+		m.fresh = fresh // held versions alone make no model: they wait for Release
+		return
+	}
 	if len(fresh) == 0 || o.add(m, fresh...) == nil {
 		return
 	}
 	slices.SortFunc(fresh, func(a, b *Loaded) int { return b.Version - a.Version })
 	for _, l := range fresh {
+		if o.set.Models[m.name] == nil && !free(l) {
+			m.fresh = append(m.fresh, l)
+			continue
+		}
 		if err := o.add(m, l); err != nil {
 			l.Served.Close()
-			o.refuse(m, m.version(l.Version), CodeConflict, err, l.digest)
+			o.refuse(m, m.version(l.Version), CodeConflict, err, l.raw)
 		}
 	}
 }
@@ -101,11 +113,11 @@ func (o *owner) prune(m *model) {
 	if set == nil {
 		return
 	}
-	want, pinned := o.wanted(m), o.pinned(m.name)
+	want, pinned := o.wanted(m), append(o.pinned(m.name), o.labelled(m)...)
 	for _, l := range set.Versions {
 		v := m.version(l.Version)
 		drop := !want[l.Version] && l.Version != o.set.Models[m.name].Current
-		if !v.onDisk && !drop && !slices.Contains(pinned, l.Version) && o.anotherServes(m, l.Version) {
+		if !v.onDisk && !drop && o.o.Mode != ModeExplicit && !slices.Contains(pinned, l.Version) && o.anotherServes(m, l.Version) {
 			left := o.o.Settle - time.Since(v.missing)
 			if drop = left <= 0; !drop {
 				o.wakeIn(left)
@@ -117,10 +129,12 @@ func (o *owner) prune(m *model) {
 	}
 }
 
-// anotherServes reports whether a version other than n is loaded and on disk.
+// anotherServes reports whether a version other than n is loaded, on disk, and
+// may be elected.
 func (o *owner) anotherServes(m *model, n int) bool {
+	d := o.decisions(m.name)
 	return slices.ContainsFunc(o.set.Models[m.name].Versions, func(l *Loaded) bool {
-		return l.Version != n && m.version(l.Version).onDisk
+		return l.Version != n && m.version(l.Version).onDisk && d.free(l.Version)
 	})
 }
 
@@ -137,9 +151,15 @@ func (o *owner) drop(m *model, v *version) {
 	v.tried = stamp{}
 }
 
-// commit offers a set with next as the model's part, and makes it the set if
-// nobody objects. What it does not hold any more is closed.
+// commit offers a set with next as the model's part, its labels worked out.
 func (o *owner) commit(name string, next *ModelSet) error {
+	o.label(o.model(name), o.decisions(name), next)
+	return o.offer(name, next)
+}
+
+// offer offers a set with next as the model's part, and makes it the set if
+// nobody objects. What it does not hold any more is closed.
+func (o *owner) offer(name string, next *ModelSet) error {
 	old := o.set.Models[name]
 	if old.equal(next) {
 		return nil
@@ -165,7 +185,7 @@ func (o *owner) commit(name string, next *ModelSet) error {
 // elect chooses the current and the previous version of next.
 func (o *owner) elect(m *model, next *ModelSet) {
 	d := o.decisions(m.name)
-	highest := next.highest(noLimit, anyVersion)
+	highest := m.highest(next, d)
 	current := next.Current
 	switch {
 	case d.Pin == 0 || highest > d.UpTo:
@@ -175,19 +195,38 @@ func (o *owner) elect(m *model, next *ModelSet) {
 	case next.Version(current) == nil:
 		// What an operator rolled back to is gone: rather an older one than
 		// one that was rolled back from, and rather that than nothing.
-		if current = next.highest(d.Pin, anyVersion); current == 0 {
+		if current = next.highest(d.Pin, m.electable(d)); current == 0 {
 			current = highest
 		}
 	}
-	next.moveTo(current, next.Current)
+	next.moveTo(current, next.Current, m.electable(d))
 }
 
-// moveTo makes a version current and another previous, if it is there.
-func (m *ModelSet) moveTo(current, previous int) {
+// highest is the highest version of next that may be elected: of those that the
+// policy names, if it names any and one of them is there.
+func (m *model) highest(next *ModelSet, d *decisions) int {
+	if n := next.highest(noLimit, m.electable(d)); n > 0 {
+		return n
+	}
+	if next.Version(next.Current) != nil {
+		return next.Current
+	}
+	return next.highest(noLimit, d.free)
+}
+
+// electable says which versions may be elected: those that are not held, and of
+// them those that the policy names, if it names any.
+func (m *model) electable(d *decisions) func(n int) bool {
+	named := m.file.policy.Specific
+	return func(n int) bool { return d.free(n) && (len(named) == 0 || slices.Contains(named, n)) }
+}
+
+// moveTo makes a version current and another previous, if it is there and ok.
+func (m *ModelSet) moveTo(current, previous int, ok func(n int) bool) {
 	if current != m.Current {
 		m.Current, m.Previous = current, previous
 	}
-	if m.Previous == current || m.Version(m.Previous) == nil {
-		m.Previous = m.highest(current, anyVersion)
+	if m.Previous == current || m.Version(m.Previous) == nil || !ok(m.Previous) {
+		m.Previous = m.highest(current, ok)
 	}
 }

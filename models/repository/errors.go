@@ -12,6 +12,7 @@ type Code string
 const (
 	CodeUnknownModel   Code = "unknown_model"
 	CodeUnknownVersion Code = "unknown_version"
+	CodeUnknownLabel   Code = "unknown_label"
 	CodeBadRequest     Code = "bad_request"
 	// CodeBadModel is a version that failed a check or its load.
 	CodeBadModel Code = "bad_model"

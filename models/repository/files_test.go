@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -190,8 +191,8 @@ func TestBadSideFiles(t *testing.T) {
 	}
 	l := b.set.Load().Models["own"].Version(1)
 	c := l.Served.(*fakeServed).c
-	if l.Config.MaxBatchSize != 16 || l.Config.Threads != 3 || c.ConfigFile != b.path("own/1/config.yaml") {
-		t.Errorf("own: batch size %d from %s", l.Config.MaxBatchSize, c.ConfigFile)
+	if l.Config.MaxBatchSize != 16 || l.Config.Threads != 3 || !slices.Equal(c.ConfigFiles, []string{b.path("own/config.yaml"), b.path("own/1/config.yaml")}) {
+		t.Errorf("own: batch size %d from %v", l.Config.MaxBatchSize, c.ConfigFiles)
 	}
 	// The model's config changes: its version is loaded again.
 	b.write("sem/config.yaml", []byte("threads: 1\ninstances: 2\n"))
@@ -278,7 +279,7 @@ func TestMaxModels(t *testing.T) {
 func TestNotifiedAndPolled(t *testing.T) {
 	for name, change := range map[string]func(*Options){
 		"notified": func(o *Options) { o.Poll = time.Hour },
-		"polled":   func(o *Options) { o.Watch = false },
+		"polled":   func(o *Options) { o.Mode = ModePoll },
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)

@@ -6,8 +6,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,6 +19,8 @@ import (
 
 	"go.uber.org/goleak"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"hotpath/models"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -132,6 +136,11 @@ func (b *bench) onChange(s *Set) error {
 		if len(m.Versions) == 0 || m.Version(m.Current) == nil || m.Previous != 0 && m.Version(m.Previous) == nil || m.Current == m.Previous {
 			b.t.Errorf("set %d: model %s is inconsistent: %+v", s.Generation, name, m)
 		}
+		for label, n := range m.Labels {
+			if m.Version(n) == nil {
+				b.t.Errorf("set %d: label %s of model %s names version %d, which is not loaded", s.Generation, label, name, n)
+			}
+		}
 		for _, l := range m.Versions {
 			if n := l.Served.(*fakeServed).closed.Load(); n != 0 {
 				b.t.Errorf("set %d holds a closed version %s/%d", s.Generation, name, l.Version)
@@ -213,6 +222,50 @@ func (b *bench) version(model string, n int) VersionStatus {
 	m, _ := b.r.List().Model(model)
 	v, _ := m.Version(n)
 	return v
+}
+
+// loaded are the versions in the set.
+func (b *bench) loaded(model string) []int {
+	var all []int
+	set := b.set.Load()
+	if set == nil || set.Models[model] == nil {
+		return nil
+	}
+	for _, l := range set.Models[model].Versions {
+		all = append(all, l.Version)
+	}
+	return all
+}
+
+func (b *bench) config(model string) models.Config {
+	m := b.set.Load().Models[model]
+	return m.Version(m.Current).Config
+}
+
+func (b *bench) labels(model string) map[string]int {
+	set := b.set.Load()
+	if set == nil || set.Models[model] == nil {
+		return nil
+	}
+	return set.Models[model].Labels
+}
+
+// wantLoaded waits until exactly these versions are loaded.
+func (b *bench) wantLoaded(model string, want ...int) {
+	b.t.Helper()
+	b.eventually(fmt.Sprintf("%s has versions %v loaded", model, want), func() bool { return slices.Equal(b.loaded(model), want) })
+}
+
+func (b *bench) wantLabels(model string, want map[string]int) {
+	b.t.Helper()
+	b.eventually(fmt.Sprintf("%s has labels %v", model, want), func() bool { return maps.Equal(b.labels(model), want) })
+}
+
+// replace puts a file in place by renaming it, as an editor or a deployment does.
+func (b *bench) replace(name, text string) {
+	b.t.Helper()
+	b.write(name+".tmp", []byte(text))
+	ok(b.t, os.Rename(b.path(name+".tmp"), b.path(name)))
 }
 
 func (b *bench) current(model string) int {

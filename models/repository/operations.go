@@ -14,7 +14,22 @@ const (
 	verbUnload
 	verbPromote
 	verbRollback
+	verbHold
+	verbRelease
+	verbUndo
+	verbLabel
+	verbLoadModel
 )
+
+// mayBringModel says that the operation may be about a model that is not known yet.
+func (v verb) mayBringModel() bool {
+	return v == verbLoad || v == verbPromote || v == verbLabel || v == verbHold || v == verbUndo
+}
+
+// needsVersion says that version 0 means nothing to the operation.
+func (v verb) needsVersion() bool {
+	return v == verbPromote || v == verbHold || v == verbRelease || v == verbUndo
+}
 
 // request is an operation on its way to the owner.
 type request struct {
@@ -22,6 +37,9 @@ type request struct {
 	ctx     context.Context
 	model   string
 	version int
+	label   string     // of verbLabel
+	after   uint64     // of verbLoadModel: it waits for a later reading of the directory
+	undo    Undo       // of verbUndo
 	reply   chan error // holds one, so that the owner never waits
 }
 
@@ -38,10 +56,13 @@ func (r *Repository) Rescan() {
 }
 
 // Load looks at a version's files now, whether they are settled or were refused
-// before, and waits until they are loaded or refused. Version 0 is the highest
-// on disk. A version higher than the current one is promoted as usual. When ctx
-// ends first, the load goes on. Errors are *Error.
+// before, and waits until they are loaded or refused. Version 0 is LoadModel.
+// A version higher than the current one is promoted as usual. When ctx ends first,
+// the load goes on. Errors are *Error.
 func (r *Repository) Load(ctx context.Context, model string, version int) error {
+	if version == 0 {
+		return r.LoadModel(ctx, model)
+	}
 	return r.do(ctx, verbLoad, model, version)
 }
 
@@ -66,13 +87,19 @@ func (r *Repository) Rollback(ctx context.Context, model string) error {
 }
 
 func (r *Repository) do(ctx context.Context, v verb, model string, version int) error {
+	return r.ask(request{verb: v, ctx: ctx, model: model, version: version})
+}
+
+// ask gives a request to the owner and waits for the answer.
+func (r *Repository) ask(req request) error {
+	ctx, model, version := req.ctx, req.model, req.version
 	if err := CheckModelName(model); err != nil {
 		return fail(CodeBadRequest, model, 0, "%w", err)
 	}
-	if version < 0 || version > MaxVersion || version == 0 && v == verbPromote {
+	if version < 0 || version > MaxVersion || version == 0 && req.verb.needsVersion() {
 		return fail(CodeBadRequest, model, version, "version %d is outside 1 to %d", version, MaxVersion)
 	}
-	req := request{v, ctx, model, version, make(chan error, 1)}
+	req.reply = make(chan error, 1)
 	late := func() error {
 		return fail(CodeDeadline, model, version, "the operation was not over in time: %w", ctx.Err())
 	}
@@ -99,9 +126,17 @@ func (o *owner) handle(req request) {
 	if req.ctx.Err() != nil {
 		return // the caller has left
 	}
+	if (req.verb == verbPromote || req.verb == verbUnload || req.verb == verbLabel) && !o.decisions(req.model).free(req.version) {
+		o.reply(req, fail(CodeConflict, req.model, req.version, "a deployment holds it: wait for its end, or cancel it; see `gateway models deployments`"))
+		return
+	}
+	if req.verb == verbLoadModel {
+		o.askForModel(req)
+		return
+	}
 	m := o.models[req.model]
 	if m == nil {
-		if req.verb != verbLoad && req.verb != verbPromote || req.version == 0 || len(o.models) >= o.o.MaxModels {
+		if !req.verb.mayBringModel() || req.version == 0 || len(o.models) >= o.o.MaxModels {
 			o.reply(req, fail(CodeUnknownModel, req.model, req.version, "there is no such model in %s", o.o.Dir))
 			return
 		}
@@ -116,28 +151,31 @@ func (o *owner) handle(req request) {
 		} else {
 			o.demand(m, req)
 		}
+	case verbLabel:
+		if req.version == 0 || o.set.Models[m.name].Version(req.version) != nil {
+			o.reply(req, o.setLabel(m, req.label, req.version))
+		} else {
+			o.demand(m, req)
+		}
 	case verbRollback:
 		o.reply(req, o.rollback(m))
 	case verbUnload:
 		o.reply(req, o.unload(m, req.version))
+	case verbHold:
+		o.reply(req, o.hold(m, req.version))
+		o.forget(m)
+	case verbRelease:
+		o.reply(req, o.release(m, req.version))
+	case verbUndo:
+		o.reply(req, o.undo(m, req.undo))
+		o.forget(m)
 	}
 }
 
-// demand queues a load of a version's files as they are, before all others.
+// demand queues a load of a version's files as they are, before those that nobody
+// waits for.
 func (o *owner) demand(m *model, req request) {
-	n := req.version
-	if n == 0 {
-		for k, v := range m.versions {
-			if v.onDisk && v.seen.model.there() {
-				n = max(n, k)
-			}
-		}
-		if n == 0 {
-			o.reply(req, fail(CodeUnknownVersion, m.name, 0, "no version with a %s is on disk", modelFile))
-			return
-		}
-	}
-	v := m.version(n)
+	v := m.version(req.version)
 	v.waiters = append(v.waiters, req)
 	if v.job != nil {
 		if i := slices.Index(o.queue, v.job); i >= 0 {
@@ -147,15 +185,19 @@ func (o *owner) demand(m *model, req request) {
 		}
 	}
 	o.enqueue(m, v, true)
-	o.queue = slices.Insert(o.queue[:len(o.queue)-1], 0, v.job)
+	// Behind those that others wait for: the last to ask must not come first for
+	// ever.
+	first := slices.IndexFunc(o.queue, func(j *load) bool { return j == v.job || len(o.model(j.model).version(j.version).waiters) == 0 })
+	o.queue = slices.Insert(o.queue[:len(o.queue)-1], first, v.job)
 }
 
 // replyTo answers those who wait for a version that is in the set.
 func (o *owner) replyTo(m *model, v *version) {
-	if len(v.waiters) == 0 || v.job != nil || m.held(v.number) != nil {
+	free, unset := o.decisions(m.name).free(v.number), m.unset(v.number) != nil
+	if len(v.waiters) == 0 || v.job != nil || unset && free {
 		return
 	}
-	if o.set.Models[m.name].Version(v.number) == nil {
+	if o.set.Models[m.name].Version(v.number) == nil && !unset {
 		err := error(fail(CodeConflict, m.name, v.number, "it was not loaded"))
 		if v.refusal != nil {
 			err = fail(v.refusal.code, m.name, v.number, "%w", v.refusal.err)
@@ -166,15 +208,24 @@ func (o *owner) replyTo(m *model, v *version) {
 	waiters := v.waiters
 	v.waiters = nil
 	o.change(m.name, func(d *decisions) {
+		if !free {
+			return
+		}
 		d.unloaded(v.number, false)
-		if !o.wanted(m)[v.number] {
+		// A label keeps its version by itself, and lets it go.
+		byName := slices.ContainsFunc(waiters, func(w request) bool { return w.verb != verbLabel })
+		if byName && (o.o.Mode == ModeExplicit || !o.wanted(m)[v.number]) {
 			d.Loaded = add(d.Loaded, v.number)
 		}
 	})
 	for _, w := range waiters {
 		var err error
-		if w.verb == verbPromote && w.ctx.Err() == nil {
+		switch {
+		case w.ctx.Err() != nil:
+		case w.verb == verbPromote:
 			err = o.promote(m, v.number)
+		case w.verb == verbLabel:
+			err = o.setLabel(m, w.label, v.number)
 		}
 		o.reply(w, err)
 	}
@@ -195,7 +246,7 @@ func (o *owner) reply(req request, err error) { o.answers = append(o.answers, an
 func (o *owner) promote(m *model, n int) error {
 	set := o.set.Models[m.name]
 	next := *set
-	next.moveTo(n, set.Current)
+	next.moveTo(n, set.Current, m.electable(o.decisions(m.name)))
 	return o.pin(m, &next)
 }
 
@@ -209,7 +260,7 @@ func (o *owner) rollback(m *model) error {
 	}
 	next := *set
 	next.Current = set.Previous
-	next.Previous = next.highest(next.Current, anyVersion)
+	next.Previous = next.highest(next.Current, m.electable(o.decisions(m.name)))
 	return o.pin(m, &next)
 }
 
@@ -220,8 +271,9 @@ func (o *owner) pin(m *model, next *ModelSet) error {
 	}
 	o.change(m.name, func(d *decisions) {
 		d.unloaded(next.Current, false)
+		d.Held = remove(d.Held, next.Current)
 		d.Pin, d.UpTo = next.Current, slices.Max(slices.Collect(maps.Keys(m.versions)))
-		if d.Pin == d.UpTo {
+		if d.Pin == d.UpTo && m.highest(next, d) == d.Pin {
 			d.Pin, d.UpTo = 0, 0
 		}
 	})
@@ -238,7 +290,7 @@ func (o *owner) unload(m *model, n int) error {
 		if err := o.commit(m.name, set.none()); err != nil {
 			return fail(CodeConflict, m.name, 0, "%w", err)
 		}
-		o.change(m.name, func(d *decisions) { *d = decisions{Off: true} })
+		o.change(m.name, func(d *decisions) { *d = decisions{Off: true, Held: d.Held} })
 		o.forgetFresh(m)
 		return nil
 	case m.versions[n] == nil:
@@ -247,6 +299,8 @@ func (o *owner) unload(m *model, n int) error {
 		return fail(CodeConflict, m.name, n, "it is the current version; promote another one first, or unload the whole model")
 	case slices.Contains(o.pinned(m.name), n):
 		return fail(CodeConflict, m.name, n, "an experiment needs it")
+	case o.labelOf(m, n) != "":
+		return fail(CodeConflict, m.name, n, "label %s names it; move the label first", o.labelOf(m, n))
 	}
 	if set.Version(n) != nil {
 		next := set.without(n)
@@ -278,34 +332,6 @@ func (o *owner) forgetFresh(m *model) {
 		v.tried = stamp{}
 	}
 }
-
-// change edits a model's decisions and saves them if they are others now.
-func (o *owner) change(name string, edit func(*decisions)) {
-	d := o.decisions(name)
-	before := d.clone()
-	o.saved[name] = d
-	edit(d)
-	if d.empty() {
-		delete(o.saved, name)
-	}
-	if !before.equal(d) {
-		o.save()
-	}
-}
-
-// save writes the decisions; that it cannot is said once.
-func (o *owner) save() {
-	if o.o.StateFile == "" {
-		return
-	}
-	err := writeState(o.o.StateFile, o.saved)
-	if err != nil && !o.unsaved {
-		o.log.Warn("pins and unloads of models cannot be saved; they last until the next start", "error", err)
-	}
-	o.unsaved = err != nil
-}
-
-func anyVersion(int) bool { return true }
 
 // noLimit is above every version.
 const noLimit = math.MaxInt

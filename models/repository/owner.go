@@ -17,7 +17,10 @@ type owner struct {
 	log     *slog.Logger
 	ctx     context.Context
 	watcher *fsnotify.Watcher // nil when there is none
-	watched map[string]fileID // used by the one reading goroutine
+	// watched and files are used by the one reading goroutine: the directories
+	// from which there are notifications, and the models' own config.yaml.
+	watched map[string]fileID
+	files   map[string]modelSettings
 
 	set    *Set
 	models map[string]*model
@@ -26,10 +29,14 @@ type owner struct {
 
 	scanning bool
 	rescan   bool // read again once the reading in progress is over
+	readings uint64
 	next     time.Time
-	queue    []*load // waiting for a slot
-	running  map[*load]bool
-	started  bool
+	// asking are the requests to load a whole model that wait for a reading of
+	// the directory that began after them.
+	asking  []request
+	queue   []*load // waiting for a slot
+	running map[*load]bool
+	started bool
 	// answers are kept back until List shows what they answer for.
 	answers []answer
 	// unsaved is set when a write of the state file failed, and has been said.
@@ -42,6 +49,22 @@ type model struct {
 	versions map[int]*version
 	// fresh are versions that are loaded and not in the set yet.
 	fresh []*Loaded
+
+	// file is the model's config.yaml that holds, taken the one that was decided
+	// about last, and fileErr why that does not hold. onDisk is how it was read
+	// last, seen like this first at onDiskAt, at start if initial.
+	file     modelSettings
+	taken    fileStamp
+	fileErr  error
+	onDisk   modelSettings
+	onDiskAt time.Time
+	initial  bool
+
+	// asked is set while what the policy wants is loaded because somebody asked
+	// for it, in loads: in explicit mode nothing else is, and what was refused is
+	// tried again.
+	asked bool
+	loads []modelLoad
 }
 
 // version is one version folder, or one that is loaded without its folder.
@@ -79,13 +102,14 @@ type answer struct {
 }
 
 func newOwner(r *Repository, ctx context.Context, w *fsnotify.Watcher) *owner {
-	o := &owner{r: r, o: &r.o, log: r.o.Log, ctx: ctx, watcher: w, watched: map[string]fileID{},
+	o := &owner{r: r, o: &r.o, log: r.o.Log, ctx: ctx, watcher: w, watched: map[string]fileID{}, files: map[string]modelSettings{},
 		set: &Set{Models: map[string]*ModelSet{}}, models: map[string]*model{}, running: map[*load]bool{}}
 	saved, err := readState(r.o.StateFile)
 	if err != nil {
-		o.log.Warn("pins and unloads of models could not be read and are forgotten", "error", err)
+		o.log.Warn("decisions about models (pins, unloads, labels) could not be read and are forgotten", "error", err)
 	}
 	o.saved = saved
+	o.undoAtStart(r.o.Undone)
 	return o
 }
 
@@ -163,8 +187,12 @@ func (o *owner) scan() {
 		return
 	}
 	o.scanning = true
+	o.readings++
+	reading := o.readings
 	go func() {
 		t := readTree(o.o.Dir, o.o.MaxModels)
+		t.reading = reading
+		o.readModelFiles(t)
 		o.watch(t)
 		o.r.trees <- t
 	}()
@@ -219,6 +247,12 @@ func (o *owner) shutDown() {
 		for _, v := range m.versions {
 			o.answer(v, fail(CodeClosed, m.name, v.number, "the repository is closing"))
 		}
+		for _, load := range m.loads {
+			o.asking = append(o.asking, load.req)
+		}
+	}
+	for _, req := range o.asking {
+		o.reply(req, fail(CodeClosed, req.model, 0, "the repository is closing"))
 	}
 	o.tell()
 	for o.scanning || len(o.running) > 0 {

@@ -21,28 +21,42 @@ func (o *owner) onTree(t *tree) {
 		if before == nil || before.err == nil {
 			o.log.Error("model repository cannot be read; what is loaded serves on", "error", t.err)
 		}
+		o.answerAsking(t)
 		return
 	}
+	// Only the first reading is of what was there at start: what comes while that
+	// is still loading settles like everything else.
+	o.saw(t, before == nil || before.err != nil && !o.started)
+	for name, m := range o.models {
+		if !t.unread[name] {
+			m.noteMissing(t)
+		}
+	}
+	o.answerAsking(t)
+	for _, name := range slices.Sorted(maps.Keys(o.models)) {
+		m := o.models[name]
+		o.takeFile(m, m.asked)
+		o.plan(m)
+		o.settle(m)
+		o.forget(m)
+	}
+}
+
+// saw notes what is on disk.
+func (o *owner) saw(t *tree, initial bool) {
 	for name, versions := range t.models {
 		m := o.model(name)
+		m.sawFile(t.files[name], t.at, initial)
 		for n, s := range versions {
 			v := m.version(n)
 			v.saw(s, t.at)
-			// Only the first reading is of what was there at start: what comes while
-			// that is still loading settles like everything else.
-			if before == nil || before.err != nil && !o.started {
+			if initial {
 				v.initial = s
 			}
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(o.models)) {
-		m := o.models[name]
-		if !t.unread[name] {
-			m.noteMissing(t)
-		}
-		o.plan(m)
-		o.settle(m)
-		o.forget(m)
+	if initial && o.o.Mode == ModeExplicit {
+		o.beginExplicit()
 	}
 }
 
@@ -87,7 +101,7 @@ func (m *model) noteMissing(t *tree) {
 func (o *owner) forget(m *model) {
 	set := o.set.Models[m.name]
 	for n, v := range m.versions {
-		if !v.onDisk && v.job == nil && len(v.waiters) == 0 && set.Version(n) == nil {
+		if !v.onDisk && v.job == nil && len(v.waiters) == 0 && set.Version(n) == nil && m.unset(n) == nil {
 			delete(m.versions, n)
 		}
 	}
@@ -104,8 +118,8 @@ func (o *owner) decisions(name string) *decisions {
 	return &decisions{}
 }
 
-// wanted are the versions that shall be loaded: the newest few that can be,
-// and those that somebody needs.
+// wanted are the versions that shall be loaded: those that the policy names, and
+// those that somebody needs.
 func (o *owner) wanted(m *model) map[int]bool {
 	d, set, want := o.decisions(m.name), o.set.Models[m.name], map[int]bool{}
 	for n, v := range m.versions {
@@ -117,29 +131,26 @@ func (o *owner) wanted(m *model) map[int]bool {
 		return want
 	}
 	if set != nil {
-		want[set.Current], want[set.Previous] = true, true
-	}
-	want[d.Pin] = true
-	for _, n := range d.Loaded {
-		want[n] = true
-	}
-	for _, n := range o.pinned(m.name) {
-		want[n] = true
-	}
-	newest := slices.SortedFunc(maps.Keys(m.versions), func(a, b int) int { return b - a })
-	kept := 0
-	for _, n := range newest {
-		v := m.versions[n]
-		usable := set.Version(n) != nil || v.onDisk && v.seen.model.there() && !v.refused()
-		if usable && !slices.Contains(d.Unloaded, n) && kept < o.o.KeepVersions {
-			want[n] = true
-			kept++
+		want[set.Current] = true
+		// Who says which versions there shall be wants no other for a rollback.
+		if m.file.policy.IsZero() {
+			want[set.Previous] = true
 		}
 	}
+	want[d.Pin] = true
+	for _, some := range [][]int{d.Loaded, o.pinned(m.name), o.labelled(m)} {
+		for _, n := range some {
+			want[n] = true
+		}
+	}
+	o.byPolicy(m, d, want)
 	for _, n := range d.Unloaded {
 		if v := m.versions[n]; v == nil || len(v.waiters) == 0 {
 			delete(want, n)
 		}
+	}
+	for _, n := range d.Held {
+		want[n] = true
 	}
 	return want
 }
@@ -156,21 +167,29 @@ func (v *version) refused() bool { return v.refusal != nil && v.tried == v.seen 
 
 // plan queues loads of wanted versions whose files are new, the highest first.
 func (o *owner) plan(m *model) {
+	if o.o.Mode == ModeExplicit && !m.asked {
+		return
+	}
 	want := o.wanted(m)
 	for _, n := range slices.SortedFunc(maps.Keys(m.versions), func(a, b int) int { return b - a }) {
 		v := m.versions[n]
 		if !want[n] || !v.onDisk || !v.seen.model.there() || v.job != nil || v.tried == v.seen {
 			continue
 		}
-		settled := v.settled(o.o.Settle)
-		// With a manifest the copy shows by itself whether it is complete.
-		if settled || v.seen.manifest.there() && v.early != v.seen {
+		settled := m.asked && !v.unfinished() || v.settled(o.o.Settle)
+		// With a manifest the copy shows by itself whether it is complete; the
+		// model's own config.yaml is in no manifest.
+		complete := v.seen.manifest.there() && v.early != v.seen && v.seen.modelConfig == m.taken
+		if settled || complete {
 			o.enqueue(m, v, settled)
 		} else {
 			o.wakeIn(time.Until(v.seenAt.Add(o.o.Settle)))
 		}
 	}
 }
+
+// unfinished reports whether a load found the files as they are unfinished.
+func (v *version) unfinished() bool { return v.early == v.seen && v.early != stamp{} }
 
 // settled reports whether the files have been as they are for long enough: as
 // we saw it, or by their own times when they were made elsewhere and moved
@@ -183,12 +202,12 @@ func (v *version) settled(d time.Duration) bool {
 
 func (o *owner) enqueue(m *model, v *version, settled bool) {
 	j := &load{model: m.name, version: v.number, settled: settled}
-	if l := m.held(v.number); l != nil {
+	if l := m.unset(v.number); l != nil {
 		j.served = l.digest
 	} else if l := o.set.Models[m.name].Version(v.number); l != nil {
 		j.served = l.digest
 	}
-	if v.refusal != nil && len(v.waiters) == 0 {
+	if v.refusal != nil && len(v.waiters) == 0 && !m.asked {
 		j.refused = v.refusal.digest
 	}
 	v.job = j
@@ -198,7 +217,8 @@ func (o *owner) enqueue(m *model, v *version, settled bool) {
 // onResult takes in a load that is over.
 func (o *owner) onResult(j *load) {
 	delete(o.running, j)
-	if j.abandoned {
+	// What was given up for the end of the repository says nothing about the files.
+	if j.abandoned || o.ctx.Err() != nil {
 		if j.loaded != nil {
 			j.loaded.Served.Close()
 		}
@@ -240,7 +260,7 @@ func (o *owner) decided(j *load) {
 		if v.tried = j.stamp; !j.stamp.model.there() {
 			v.tried = v.seen
 		}
-		o.refuse(m, v, CodeBadModel, j.err, j.digest)
+		o.refuse(m, v, CodeBadModel, j.err, j.raw)
 	default:
 		v.tried, v.refusal = j.stamp, nil
 		if j.loaded != nil {

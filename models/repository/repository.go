@@ -29,6 +29,9 @@ type Loader interface {
 // block but release the repository's reference.
 type Served interface{ Close() }
 
+// Sized is a Served that knows about how much memory it takes.
+type Sized interface{ MemoryBytes() int64 }
+
 // Candidate is a version's files, read once and checked.
 type Candidate struct {
 	Model   string
@@ -41,20 +44,28 @@ type Candidate struct {
 	Scan *onnxscan.Summary
 	// Golden is nil when the version has none.
 	Golden *models.Golden
-	// ConfigFile is the path of the config.yaml, "" when there is none.
-	ConfigFile string
-	configData []byte
+	// ConfigFiles are the config.yaml files that Config was made of: the model's,
+	// the version's, both or none.
+	ConfigFiles []string
+
+	dir    string // of the repository
+	layers []layer
 }
 
 // Options configure a Repository. Start from DefaultOptions.
 type Options struct {
 	Dir string
-	// StateFile keeps pins and unloads over a restart; "" keeps them in memory.
+	// StateFile keeps pins, unloads and labels over a restart; "" keeps them in
+	// memory.
 	StateFile string
 	// Defaults are the config of a model as far as its config.yaml is silent.
 	Defaults models.Config
-	// Watch asks the system for notifications of changes.
-	Watch bool
+	// Mode says when what is on disk is loaded, and Load which models are at start
+	// in ModeExplicit; AllModels stands for all.
+	Mode Mode
+	Load []string
+	// All loads every version, whatever policies say.
+	All bool
 	// Poll is how often the directory is read although no change was notified.
 	Poll time.Duration
 	// Settle is how long files must be unchanged before they are read.
@@ -75,7 +86,10 @@ type Options struct {
 	// OnChange receives every new set, one at a time, from the repository's
 	// goroutine, and must not call back into the repository. An error undoes
 	// the change. nil: none.
-	OnChange   func(*Set) error
+	OnChange func(*Set) error
+	// Undone are deployments that the last process did not end; what they did is
+	// undone before anything is loaded.
+	Undone     []Undo
 	Registerer prometheus.Registerer
 	Log        *slog.Logger
 }
@@ -83,7 +97,7 @@ type Options struct {
 // DefaultOptions are those of a repository at dir.
 func DefaultOptions(dir string) Options {
 	return Options{
-		Dir: dir, Defaults: models.DefaultConfig(), Watch: true,
+		Dir: dir, Defaults: models.DefaultConfig(), Mode: ModeWatch,
 		Poll: 10 * time.Second, Settle: time.Second, Debounce: 50 * time.Millisecond,
 		KeepVersions: 2, Parallel: 2, MaxModels: 200, LoadTimeout: 2 * time.Minute,
 		Scan: onnxscan.DefaultLimits(), Log: slog.New(slog.DiscardHandler),
@@ -99,6 +113,11 @@ func (o *Options) Validate() error {
 		}
 	}
 	check(o.Dir != "", "Dir is empty")
+	check(o.Mode == ModeWatch || o.Mode == ModePoll || o.Mode == ModeExplicit, "Mode %q is not one of %s, %s, %s", o.Mode, ModeWatch, ModePoll, ModeExplicit)
+	check(len(o.Load) == 0 || o.Mode == ModeExplicit, "Load is for mode %s alone", ModeExplicit)
+	for _, name := range o.Load {
+		check(name == AllModels || CheckModelName(name) == nil, "Load: %v", CheckModelName(name))
+	}
 	check(o.Poll > 0, "Poll %v must be positive", o.Poll)
 	check(o.Settle > 0, "Settle %v must be positive", o.Settle)
 	check(o.Debounce > 0, "Debounce %v must be positive", o.Debounce)
@@ -163,7 +182,7 @@ func Open(o Options, loader Loader) (*Repository, error) {
 
 // newWatcher is nil without notifications: polling finds changes too.
 func newWatcher(o *Options) *fsnotify.Watcher {
-	if !o.Watch {
+	if o.Mode != ModeWatch {
 		return nil
 	}
 	w, err := fsnotify.NewWatcher()

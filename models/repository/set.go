@@ -20,6 +20,10 @@ type ModelSet struct {
 	Versions []*Loaded // ascending
 	Current  int
 	Previous int // what Rollback goes to; 0 when there is none
+	// Labels name versions, each of them one of Versions.
+	Labels map[string]int
+	// Policy is the version policy that holds.
+	Policy models.VersionPolicy
 }
 
 // Loaded is one loaded version.
@@ -29,9 +33,13 @@ type Loaded struct {
 	Config   models.Config
 	SHA256   string // of model.onnx, hex
 	Size     int64  // of model.onnx, bytes
+	Memory   int64  // of a Sized, bytes; else 0
 	LoadedAt time.Time
 	LoadTime time.Duration
-	digest   string
+	// ConfigFiles are those that Config was made of; see Candidate.
+	ConfigFiles []string
+	// digest is that of what serves, raw that of the files.
+	digest, raw string
 }
 
 // Version finds a loaded version; nil when it is not loaded.
@@ -79,7 +87,8 @@ func (m *ModelSet) equal(other *ModelSet) bool {
 	if m == nil || other == nil {
 		return m == other
 	}
-	return m.Current == other.Current && m.Previous == other.Previous && slices.Equal(m.Versions, other.Versions)
+	return m.Current == other.Current && m.Previous == other.Previous && slices.Equal(m.Versions, other.Versions) &&
+		maps.Equal(m.Labels, other.Labels) && m.Policy.Equal(&other.Policy)
 }
 
 // with is s with one model replaced; next is nil or empty to remove it.

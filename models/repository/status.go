@@ -1,6 +1,10 @@
 package repository
 
-import "time"
+import (
+	"time"
+
+	"hotpath/models"
+)
 
 // State is where a version stands.
 type State string
@@ -20,6 +24,7 @@ const (
 // Status is a picture of the repository for people; see List.
 type Status struct {
 	Dir        string        `json:"dir"`
+	Mode       Mode          `json:"mode"`
 	Generation uint64        `json:"generation"`
 	ScannedAt  time.Time     `json:"scanned_at"`
 	ScanError  string        `json:"scan_error,omitempty"`
@@ -40,25 +45,36 @@ type ModelStatus struct {
 	Previous int    `json:"previous,omitempty"`
 	// Pin is the version that an operator chose and PinnedUpTo the highest
 	// version that is not promoted by itself because of that; 0 for neither.
-	Pin        int             `json:"pin,omitempty"`
-	PinnedUpTo int             `json:"pinned_up_to,omitempty"`
-	Unloaded   bool            `json:"unloaded,omitempty"`
-	Versions   []VersionStatus `json:"versions"`
+	Pin        int     `json:"pin,omitempty"`
+	PinnedUpTo int     `json:"pinned_up_to,omitempty"`
+	Unloaded   bool    `json:"unloaded,omitempty"`
+	Labels     []Label `json:"labels,omitempty"`
+	// VersionPolicy is the one that holds. ConfigError is why the model's
+	// config.yaml as it is now does not hold; what it said before does.
+	VersionPolicy models.VersionPolicy `json:"version_policy"`
+	ConfigError   string               `json:"config_error,omitempty"`
+	Versions      []VersionStatus      `json:"versions"`
 }
 
 // VersionStatus is one version. A version may be ready and at once have a
 // refusal: its files were replaced by worse ones.
 type VersionStatus struct {
-	Version  int     `json:"version"`
-	State    State   `json:"state"`
-	Current  bool    `json:"current,omitempty"`
-	Previous bool    `json:"previous,omitempty"`
-	Loading  bool    `json:"loading,omitempty"`
-	SHA256   string  `json:"sha256,omitempty"`
-	Size     int64   `json:"size_bytes,omitempty"`
-	LoadMS   float64 `json:"load_ms,omitempty"`
+	Version  int   `json:"version"`
+	State    State `json:"state"`
+	Current  bool  `json:"current,omitempty"`
+	Previous bool  `json:"previous,omitempty"`
+	Loading  bool  `json:"loading,omitempty"`
+	// Held is a version that a deployment keeps from being elected.
+	Held   bool   `json:"held,omitempty"`
+	SHA256 string `json:"sha256,omitempty"`
+	Size   int64  `json:"size_bytes,omitempty"`
+	// MemoryBytes is an estimate of what the loaded version takes.
+	MemoryBytes int64   `json:"memory_bytes,omitempty"`
+	LoadMS      float64 `json:"load_ms,omitempty"`
 	// LoadedAt and RefusedAt are nil when it never happened.
-	LoadedAt      *time.Time `json:"loaded_at,omitempty"`
+	LoadedAt *time.Time `json:"loaded_at,omitempty"`
+	// ConfigFiles are those that its config was made of; the rest are defaults.
+	ConfigFiles   []string   `json:"config_files,omitempty"`
 	Code          Code       `json:"code,omitempty"`
 	Reason        string     `json:"reason,omitempty"`
 	RefusedAt     *time.Time `json:"refused_at,omitempty"`

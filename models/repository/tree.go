@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"hotpath/models"
 )
 
 // The files of a version.
@@ -39,10 +41,15 @@ type tree struct {
 	// whose directory could not be. Nothing is concluded from their absence.
 	err    error
 	unread map[string]bool
-	dirs   map[string]fileID // by path in the repository, to be watched
+	// configs are the models' own config.yaml files, and files what is in them.
+	configs map[string]fileStamp
+	files   map[string]modelSettings
+	dirs    map[string]fileID // by path in the repository, to be watched
 	// rewatched is set when directories are watched that were not before: what
 	// happened in between was not notified.
 	rewatched bool
+	// reading counts the readings of the directory.
+	reading uint64
 }
 
 type fileID struct{ dev, inode uint64 }
@@ -50,8 +57,8 @@ type fileID struct{ dev, inode uint64 }
 // stamp identifies a version's files without reading them.
 type stamp struct {
 	model, config, golden, manifest fileStamp
-	// configPath is the config in use, in the repository; "" for none.
-	configPath string
+	// modelConfig is the model's own config.yaml.
+	modelConfig fileStamp
 }
 
 type fileStamp struct {
@@ -64,7 +71,9 @@ type fileStamp struct {
 
 func (f fileStamp) there() bool { return f != fileStamp{} }
 
-func (s stamp) files() [4]fileStamp { return [4]fileStamp{s.model, s.config, s.golden, s.manifest} }
+func (s stamp) files() [5]fileStamp {
+	return [5]fileStamp{s.model, s.config, s.golden, s.manifest, s.modelConfig}
+}
 
 // olderThan reports whether every file's own time is before t.
 func (s stamp) olderThan(t time.Time) bool {
@@ -78,7 +87,8 @@ func (s stamp) olderThan(t time.Time) bool {
 
 // readTree looks at the whole directory, following links inside it.
 func readTree(dir string, maxModels int) *tree {
-	t := &tree{at: time.Now(), models: map[string]map[int]stamp{}, unread: map[string]bool{}, dirs: map[string]fileID{}}
+	t := &tree{at: time.Now(), models: map[string]map[int]stamp{}, unread: map[string]bool{},
+		configs: map[string]fileStamp{}, files: map[string]modelSettings{}, dirs: map[string]fileID{}}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		t.err = err
@@ -121,6 +131,7 @@ func (t *tree) readModel(root *os.Root, model string) {
 		versions[n] = stampOf(root, model, n)
 	}
 	t.models[model] = versions
+	t.configs[model] = statFile(root, path.Join(model, configFile))
 }
 
 func (t *tree) ignore(name, reason string) {
@@ -171,18 +182,13 @@ func (t *tree) subdirs(root *os.Root, dir string) ([]string, error) {
 // stampOf looks at the files of one version.
 func stampOf(root *os.Root, model string, version int) stamp {
 	dir := path.Join(model, strconv.Itoa(version))
-	s := stamp{
-		model:    statFile(root, path.Join(dir, modelFile)),
-		golden:   statFile(root, path.Join(dir, goldenFile)),
-		manifest: statFile(root, path.Join(dir, manifestFile)),
+	return stamp{
+		model:       statFile(root, path.Join(dir, modelFile)),
+		config:      statFile(root, path.Join(dir, configFile)),
+		golden:      statFile(root, path.Join(dir, goldenFile)),
+		manifest:    statFile(root, path.Join(dir, manifestFile)),
+		modelConfig: statFile(root, path.Join(model, configFile)),
 	}
-	for _, name := range []string{path.Join(dir, configFile), path.Join(model, configFile)} {
-		if s.config = statFile(root, name); s.config.there() {
-			s.configPath = name
-			break
-		}
-	}
-	return s
 }
 
 func statFile(root *os.Root, name string) fileStamp {
@@ -224,7 +230,7 @@ func CheckModelName(name string) error {
 }
 
 // MaxVersion is the highest version number.
-const MaxVersion = 1<<31 - 1
+const MaxVersion = models.MaxVersion
 
 // ParseVersion reads the name of a version's folder.
 func ParseVersion(name string) (int, error) {

@@ -1,4 +1,4 @@
-"""Make the tiny ONNX files of models/testdata/fixtures, each with one fault or one oddity.
+"""Make the tiny ONNX files of models/testdata/fixtures, each with one fault, one oddity or one kind of shape.
 
     python3 -m venv env && env/bin/pip install -r models/demo/requirements.txt
     env/bin/python models/testdata/make_fixtures.py [--time]
@@ -24,6 +24,11 @@ from sklearn.linear_model import LogisticRegression
 HERE = pathlib.Path(__file__).resolve().parent / "fixtures"
 FLOAT, DOUBLE, INT32, INT64 = TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.INT32, TensorProto.INT64
 STRING, BOOL = TensorProto.STRING, TensorProto.BOOL
+TYPES = {
+    "bool": BOOL, "int8": TensorProto.INT8, "int16": TensorProto.INT16, "int32": INT32, "int64": INT64,
+    "uint8": TensorProto.UINT8, "uint16": TensorProto.UINT16, "uint32": TensorProto.UINT32, "uint64": TensorProto.UINT64,
+    "float16": TensorProto.FLOAT16, "bfloat16": TensorProto.BFLOAT16, "float32": FLOAT, "float64": DOUBLE, "string": STRING,
+}
 
 # One run of slow_loop is this many turns of three small nodes; one run of
 # slow_kernel multiplies two square matrices of this side. Each is several
@@ -40,9 +45,9 @@ def constant(name, value, kind=np.int64):
     return numpy_helper.from_array(np.array(value, dtype=kind), name)
 
 
-def build(nodes, inputs, outputs, constants=(), domains=()):
+def build(nodes, inputs, outputs, constants=(), domains=(), opset=17):
     graph = helper.make_graph(nodes, "fixture", inputs, outputs, list(constants))
-    opsets = [helper.make_opsetid("", 17), *(helper.make_opsetid(d, v) for d, v in domains)]
+    opsets = [helper.make_opsetid("", opset), *(helper.make_opsetid(d, v) for d, v in domains)]
     return helper.make_model(graph, opset_imports=opsets, ir_version=8, producer_name="hotpath")
 
 
@@ -181,12 +186,79 @@ def strings():
     )
 
 
+def joined():
+    """StringConcat adds to what its output holds already."""
+    return build([node("StringConcat", "left right", "both")],
+                 [port("left", STRING, "batch", 1), port("right", STRING, "batch", 1)], [port("both", STRING, "batch", 1)], opset=20)
+
+
 def bools():
     return build([node("Not", "x", "y")], [port("x", BOOL, "batch", 2)], [port("y", BOOL, "batch", 2)])
 
 
 def doubled(kind):
     return build([node("Add", "x x", "y")], [port("x", kind, "batch", 3)], [port("y", kind, "batch", 3)])
+
+
+def masked_mean():
+    """The mean of what the mask marks in a sequence of any length."""
+    return build(
+        [
+            node("Cast", "mask", "weight", to=FLOAT), node("Mul", "x weight", "marked"),
+            node("ReduceSum", "marked last", "sum", keepdims=0), node("ReduceSum", "weight last", "count", keepdims=0),
+            node("Div", "sum count", "mean"),
+        ],
+        [port("x", FLOAT, "batch", "seq"), port("mask", INT64, "batch", "seq")], [port("mean", FLOAT, "batch")],
+        [constant("last", [1])],
+    )
+
+
+def outer():
+    """Two inputs whose lengths have nothing to do with each other."""
+    return build(
+        [node("Unsqueeze", "a two", "column"), node("Unsqueeze", "b one", "row"), node("Mul", "column row", "product")],
+        [port("a", FLOAT, "batch", "n"), port("b", FLOAT, "batch", "m")], [port("product", FLOAT, "batch", "n", "m")],
+        [constant("one", [1]), constant("two", [2])],
+    )
+
+
+def scaled():
+    """A scalar goes in, and one comes out: there is no batch."""
+    return build(
+        [node("Mul", "x scale", "y"), node("ReduceSum", "y", "total", keepdims=0)],
+        [port("x", FLOAT, 3), port("scale", FLOAT)], [port("y", FLOAT, 3), port("total", FLOAT)],
+    )
+
+
+def nonzero():
+    """As many columns as the data has elements that are not zero."""
+    return build([node("NonZero", "x", "index")], [port("x", FLOAT, 6)], [port("index", INT64, 1, "found")])
+
+
+def text():
+    return build([node("Identity", "words", "same")], [port("words", STRING, "batch", "n")], [port("same", STRING, "batch", "n")])
+
+
+def dtypes(kinds, *dims):
+    """Elements of many types, unchanged."""
+    return build(
+        [node("Identity", f"{kind}_in", f"{kind}_out") for kind in kinds],
+        [port(f"{kind}_in", TYPES[kind], *dims) for kind in kinds],
+        [port(f"{kind}_out", TYPES[kind], *dims) for kind in kinds],
+    )
+
+
+# Row i of the table of embeddings is i, 10 i, 100 i: row 0 adds nothing.
+EMBEDDINGS = np.outer(np.arange(8), [1, 10, 100]).astype(np.float32)
+
+
+def embedding_sum():
+    """Padding with token 0 does not change the sum."""
+    return build(
+        [node("Gather", "table tokens", "rows", axis=0), node("ReduceSum", "rows middle", "sum", keepdims=0)],
+        [port("tokens", INT64, "batch", "seq")], [port("sum", FLOAT, "batch", 3)],
+        [constant("middle", [1]), numpy_helper.from_array(EMBEDDINGS, "table")],
+    )
 
 
 def session(data):
@@ -230,11 +302,19 @@ def good_models():
         ("fixed_batch", row_sum(1), {"x": x[:1]}, [sums[:1]]),
         ("no_batch", no_batch(), {"x": x[0, :3]}, [-x[0, :3]]),
         ("dynamic_output", dynamic_output(), {"x": x}, [x[:, :2]]),
+        ("joined", joined(), {"left": column("a", "", kind=object), "right": column("b", "c", kind=object)}, [column("ab", "c", kind=object)]),
         ("strings", strings(), {"word": column("blue", "grün", kind=object)},
          [column("blue", "grün", kind=object), column(3, -1, kind=np.int64)]),
         ("bools", bools(), {"x": np.array([[True, False]])}, [np.array([[False, True]])]),
         ("f64", doubled(DOUBLE), {"x": three * 0.1}, [three * 0.2]),
         ("int32", doubled(INT32), {"x": three.astype(np.int32)}, [2 * three.astype(np.int32)]),
+        ("masked_mean", masked_mean(), {"x": x, "mask": np.array([[1, 1, 0, 0], [0, 0, 0, 1]])}, [np.array([0.5, 7], np.float32)]),
+        ("outer", outer(), {"a": x[:1, :3], "b": x[1:, :2]}, [np.einsum("bn,bm->bnm", x[:1, :3], x[1:, :2])]),
+        ("scaled", scaled(), {"x": x[0, 1:], "scale": np.array(2, np.float32)}, [2 * x[0, 1:], np.array(12, np.float32)]),
+        ("batch_of_4", row_sum(4), {"x": np.tile(x, (2, 1))}, [np.tile(sums, (2, 1))]),
+        ("nonzero", nonzero(), {"x": np.array([0, 1, 0, 0, -2, 3], np.float32)}, [np.array([[1, 4, 5]])]),
+        ("text", text(), {"words": np.array([["a", ""], ["grün", "b"]], object)}, [np.array([["a", ""], ["grün", "b"]], object)]),
+        ("embedding_sum", embedding_sum(), {"tokens": np.array([[1, 2, 0], [7, 7, 7]])}, [np.array([[3, 30, 300], [21, 210, 2100]], np.float32)]),
     ]
 
 
@@ -267,6 +347,24 @@ def write_good():
     write("zipmap", data)
 
 
+def write_dtypes():
+    """numpy has no bfloat16: the types but that are run, and the whole is loaded."""
+    for name, dims, shape in (("dtypes", ("batch", 2), (3, 2)), ("dtypes_open", ("batch", "n"), (3, 5))):
+        known = {kind for kind in TYPES if kind != "bfloat16"}
+        feed = {f"{kind}_in": numbers(kind, shape) for kind in known}
+        got = session(packed(dtypes(known, *dims))).run([f"{kind}_out" for kind in known], feed)
+        for kind, values in zip(known, got, strict=True):
+            must(name, np.array_equal(values, numbers(kind, shape)))
+        data = packed(dtypes(TYPES, *dims))
+        must(name, len(session(data).get_inputs()) == len(TYPES))
+        write(name, data)
+
+
+def numbers(kind, shape):
+    counted = np.arange(np.prod(shape)).reshape(shape)
+    return counted.astype(str).astype(object) if kind == "string" else counted.astype(kind)
+
+
 def write_bad():
     whole = packed(row_sum("batch"))
     bad = {
@@ -296,5 +394,6 @@ def write_slow(timed):
 
 if __name__ == "__main__":
     write_good()
+    write_dtypes()
     write_bad()
     write_slow("--time" in sys.argv[1:])

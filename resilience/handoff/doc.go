@@ -26,7 +26,8 @@
 //
 // # Bounds
 //
-// The queue is bounded in items. Permits (a bulkhead) bound what is submitted
+// The queue is bounded in items, or in their weight where they are weighed: an
+// item of several rows counts as so many. Permits (a bulkhead) bound what is submitted
 // and not yet over, counted until the worker is through with the item, not
 // until the caller gives up: a stuck worker shrinks the capacity visibly
 // instead of multiplying goroutines behind it.

@@ -21,7 +21,7 @@ func (e *entry[T]) before(o *entry[T]) bool {
 }
 
 func (q *Queue[T]) pushLocked(item T, t *Ticket) {
-	q.mu.perPrio[t.prio]++
+	q.mu.perPrio[t.prio] += t.Weight()
 	h := append(q.mu.heap, entry[T]{item, t.until, t.prio, t.Weight()})
 	q.mu.heap = h
 	q.weight.Add(int64(t.Weight()))
@@ -39,7 +39,7 @@ func (q *Queue[T]) pushLocked(item T, t *Ticket) {
 func (q *Queue[T]) removeLocked(i int) T {
 	h := q.mu.heap
 	item := h[i].item
-	q.mu.perPrio[h[i].prio]--
+	q.mu.perPrio[h[i].prio] -= h[i].weight
 	q.weight.Add(-int64(h[i].weight))
 	last := len(h) - 1
 	h[i] = h[last]
@@ -74,17 +74,18 @@ func (q *Queue[T]) removeLocked(i int) T {
 	return item
 }
 
-// victimLocked finds the queued item whose place an item of priority p may take,
-// and the error that it ends with; -1 when there is none. The most urgent item
-// comes first when its time is over already: nobody waits for it.
-func (q *Queue[T]) victimLocked(p Priority, now time.Time) (at int, fate error) {
-	if len(q.mu.heap) == 0 {
-		return -1, nil
+// deadHeadLocked says that the most important item's time is over: nobody waits
+// for it.
+func (q *Queue[T]) deadHeadLocked(now time.Time) bool {
+	return len(q.mu.heap) > 0 && !now.Before(q.mu.heap[0].until)
+}
+
+// belowLocked is the weight of what is queued with a lower priority.
+func (q *Queue[T]) belowLocked(p Priority) (weight int) {
+	for low := Priority(0); low < p; low++ {
+		weight += q.mu.perPrio[low]
 	}
-	if !now.Before(q.mu.heap[0].until) {
-		return 0, ErrDeadline
-	}
-	return q.cheapestBelowLocked(p), ErrShed
+	return weight
 }
 
 // cheapestBelowLocked finds what to shed for an item of priority p: among the

@@ -30,7 +30,7 @@ type Queue[T Item] struct {
 	mu struct {
 		sync.Mutex
 		heap    []entry[T]
-		perPrio [priorities]int
+		perPrio [priorities]int // weights
 		closed  bool
 		waiting int // workers in wake.Wait
 	}
@@ -94,20 +94,26 @@ type eviction[T Item] struct {
 	refund bool
 }
 
-// makeRoomLocked takes victims out until the item has a permit and a place. A
-// heavy item may need several; those that went before it turned out that there
-// are not enough were of less importance, or dead.
+// makeRoomLocked takes victims out until the item has a permit and a place: first
+// what is dead, then, if that makes room enough, what is of less importance. A
+// heavy item may need several.
 func (q *Queue[T]) makeRoomLocked(t *Ticket, permitted bool) (ok bool, room eviction[T]) {
-	for !permitted || int(q.weight.Load())+t.Weight() > q.capacity {
-		at, fate := q.victimLocked(t.prio, t.queuedAt)
-		if at < 0 {
-			room.refund = permitted
-			return false, room
-		}
+	take := func(at int, fate error) {
 		room.victims, room.fates = append(room.victims, q.removeLocked(at)), append(room.fates, fate)
 		if !permitted {
 			permitted, room.inherited = true, true
 		}
+	}
+	missing := func() int { return int(q.weight.Load()) + t.Weight() - q.capacity }
+	for (!permitted || missing() > 0) && q.deadHeadLocked(t.queuedAt) {
+		take(0, ErrDeadline)
+	}
+	if below := q.belowLocked(t.prio); below < missing() || !permitted && below == 0 {
+		room.refund = permitted
+		return false, room
+	}
+	for !permitted || missing() > 0 {
+		take(q.cheapestBelowLocked(t.prio), ErrShed)
 	}
 	return true, room
 }
@@ -131,12 +137,19 @@ func (q *Queue[T]) refuseLocked(t *Ticket, permitted bool, err error) error {
 }
 
 // Take blocks until something is queued, then appends items of up to max weight to
-// dst, most important first; the first is taken whatever its weight. With linger > 0 it waits that long for so much to
+// dst, most important first; the first is taken whatever its weight. With linger > 0
+// it waits that long for so much to
 // come together, but never beyond half of the time that the most important item
 // was given: the other half is for the work. Items whose caller has left or whose deadline has passed are
 // finished here and not returned, so the result can be empty while the queue is
 // open; ok is false once the queue is closed and empty.
 func (q *Queue[T]) Take(dst []T, max int, linger time.Duration) (items []T, ok bool) {
+	return q.TakeWith(nil, dst, max, linger)
+}
+
+// TakeWith is Take for the most important item and those that company lets join it,
+// which stand in no order; nil lets everything.
+func (q *Queue[T]) TakeWith(company Company[T], dst []T, max int, linger time.Duration) (items []T, ok bool) {
 	q.mu.Lock()
 	for len(q.mu.heap) == 0 {
 		if q.mu.closed {
@@ -149,6 +162,21 @@ func (q *Queue[T]) Take(dst []T, max int, linger time.Duration) (items []T, ok b
 	if linger > 0 && int(q.weight.Load()) < max {
 		q.lingerLocked(max, linger)
 	}
+	dst = q.takeLocked(company, dst, max)
+	more := len(q.mu.heap) > 0 && q.mu.waiting > 0
+	q.mu.Unlock()
+	if more {
+		q.wake.Signal()
+	}
+	return q.DropDead(dst), true
+}
+
+// takeLocked takes items out of the heap. After a linger it may be empty: another
+// worker was faster.
+func (q *Queue[T]) takeLocked(company Company[T], dst []T, max int) []T {
+	if company != nil && len(q.mu.heap) > 0 {
+		return q.takeCompanyLocked(company, dst, max)
+	}
 	for room := max; len(q.mu.heap) > 0; {
 		weight := q.mu.heap[0].weight
 		if weight > room && len(dst) > 0 {
@@ -160,12 +188,7 @@ func (q *Queue[T]) Take(dst []T, max int, linger time.Duration) (items []T, ok b
 			break
 		}
 	}
-	more := len(q.mu.heap) > 0 && q.mu.waiting > 0
-	q.mu.Unlock()
-	if more {
-		q.wake.Signal()
-	}
-	return q.DropDead(dst), true
+	return dst
 }
 
 // lingerLocked waits until items of weight max are queued, the queue closes or is emptied

@@ -44,6 +44,7 @@ func (w *traffic) call(id int, r *rand.Rand) {
 	j.ticket.Hold()
 	j.id = id
 	j.payload = [4]int{id, id + 1, id + 2, 0}
+	j.ticket.Weigh(1 + r.IntN(3))
 	err := w.q.Submit(j, time.Now().Add(time.Duration(r.IntN(300))*time.Microsecond), Priority(r.IntN(2)))
 	if err == nil {
 		err = j.ticket.Wait()
@@ -72,12 +73,19 @@ func (w *traffic) call(id int, r *rand.Rand) {
 
 // work takes until the queue is closed. It reads each item before and after its
 // work: memory that was reused in between shows as a change, and as a data race.
-func (w *traffic) work(max int, linger time.Duration, seed uint64) {
+func (w *traffic) work(company Company[*job], max int, linger time.Duration, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 2))
 	items, ok := []*job(nil), true
 	for {
-		if items, ok = w.q.Take(items[:0], max, linger); !ok {
+		if items, ok = w.q.TakeWith(company, items[:0], max, linger); !ok {
 			return
+		}
+		weight := 0
+		for _, j := range items {
+			weight += j.ticket.Weight()
+		}
+		if weight > max {
+			w.t.Errorf("items of weight %d were taken at once, at most %d should be", weight, max)
 		}
 		before := make([][4]int, len(items))
 		for i, j := range items {
@@ -105,7 +113,7 @@ func TestStressEveryItemEndsOnceAndNoneIsReusedWhileHeld(t *testing.T) {
 	w := newTraffic(t, items, 12, 14)
 	var workers, calling sync.WaitGroup
 	for i, linger := range []time.Duration{0, 0, 20 * time.Microsecond} {
-		workers.Go(func() { w.work(4, linger, uint64(i)) })
+		workers.Go(func() { w.work([]Company[*job]{nil, &alike{}, nil}[i], 4, linger, uint64(i)) })
 	}
 	var next atomic.Int64
 	for c := range callers {

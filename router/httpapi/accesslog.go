@@ -27,13 +27,13 @@ func newAccessLog(log *slog.Logger, share float64) accessLog {
 	return a
 }
 
-func (a accessLog) sample(ctx *fasthttp.RequestCtx, r route, code router.Code, took time.Duration) {
+func (a accessLog) sample(ctx *fasthttp.RequestCtx, r route, code router.Code, took time.Duration, received int) {
 	if a.every == 0 || r == routeHealth || a.seen.Add(1)%a.every != 0 {
 		return
 	}
 	a.log.LogAttrs(context.Background(), slog.LevelInfo, "request",
 		slog.String("route", routeNames[r]), slog.String("code", code.String()),
 		slog.Int("status", ctx.Response.StatusCode()), slog.Duration("took", took),
-		slog.Int("bytes_in", len(ctx.PostBody())), slog.Int("bytes_out", len(ctx.Response.Body())),
+		slog.Int("bytes_in", received), slog.Int("bytes_out", len(ctx.Response.Body())),
 		slog.String("client", ctx.RemoteAddr().String()))
 }

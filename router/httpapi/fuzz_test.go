@@ -22,15 +22,21 @@ func FuzzHandler(f *testing.F) {
 		s.listener = ln
 		s.server.ReadTimeout = 500 * time.Millisecond
 	})
-	f.Add("/predict", "50", "treatment", `{"user_id":"u1","features":{"id":1}}`)
-	f.Add("/predict?explain=true", "", "", `{"user_id":"u1","entities":{"merchant":7},"context":{"a":null}}`)
-	f.Add("/predict/batch", "0", "", `{"instances":[{"user_id":"a"},7,{"user_id":"b","features":{"age":"x"}}],"request_id":"r"}`)
-	f.Add("/api/v1/predict", "99999999999", "\x7f", `{"user_id":"\ud800"}`)
-	f.Add("/livez", "1", "", "")
-	f.Add("/%70redict//batch/../", "x", "", "{")
-	f.Fuzz(func(t *testing.T, path, timeout, forced, body string) {
+	f.Add("/predict", "50", "treatment", "", `{"user_id":"u1","features":{"id":1}}`)
+	f.Add("/predict?explain=true", "", "", "", `{"user_id":"u1","entities":{"merchant":7},"context":{"a":null}}`)
+	f.Add("/predict/batch", "0", "", "", `{"instances":[{"user_id":"a"},7,{"user_id":"b","features":{"age":"x"}}],"request_id":"r"}`)
+	f.Add("/api/v1/predict", "99999999999", "\x7f", "", `{"user_id":"\ud800"}`)
+	f.Add("/livez", "1", "", "", "")
+	f.Add("/%70redict//batch/../", "x", "", "", "{")
+	f.Add("/v2/models/risk/infer", "", "treatment", "", riskBody(`,"parameters":{"user_id":"u"}`))
+	binary, header := binaryRisk(1)
+	f.Add("/v2/models/risk/versions/1/infer", "100", "", strings.TrimPrefix(header, "Inference-Header-Content-Length: "), binary)
+	f.Add("/v2/models/risk/infer", "", "", "0", "abcd")
+	f.Add("/v2/repository/models/risk/load", "", "", "", `{"parameters":{"a":1}}`)
+	f.Add("/v1/models/risk:predict", "", "", "", `{"instances":[{"id":7,"version":1,"x":[0.5,1]}]}`)
+	f.Fuzz(func(t *testing.T, path, timeout, forced, length, body string) {
 		request := "POST /" + tokens(strings.TrimPrefix(path, "/")) + " HTTP/1.1\r\nHost: h\r\nConnection: close\r\nX-Request-Timeout-Ms: " + tokens(timeout) +
-			"\r\nX-Hotpath-Variant: " + tokens(forced) + "\r\nContent-Length: "
+			"\r\nX-Hotpath-Variant: " + tokens(forced) + "\r\nInference-Header-Content-Length: " + tokens(length) + "\r\nContent-Length: "
 		c, err := ln.Dial()
 		if err != nil {
 			t.Fatal(err)
@@ -43,19 +49,42 @@ func FuzzHandler(f *testing.F) {
 			t.Fatalf("no answer: %v", err)
 		}
 		answer, err := io.ReadAll(resp.Body)
-		if err != nil || !json.Valid(answer) || resp.Header.Get("Content-Type") != "application/json" {
-			t.Fatalf("%v: status %d, %q", err, resp.StatusCode, answer)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if resp.StatusCode != http.StatusOK && (reply{body: string(answer)}).code(t) == "" && !strings.Contains(path, "ready") {
-			t.Fatalf("status %d without a code: %s", resp.StatusCode, answer)
-		}
-		if resp.StatusCode == http.StatusInternalServerError {
-			t.Fatalf("the gateway failed: %s\n%s", answer, p.log.String())
-		}
+		checkFuzzed(t, p, path, resp, answer)
 		if rest, _ := io.ReadAll(r); len(rest) > 0 {
 			t.Fatalf("%q after the answer", rest)
 		}
 	})
+}
+
+// checkFuzzed checks one answer.
+func checkFuzzed(t *testing.T, p *port, path string, resp *http.Response, answer []byte) {
+	t.Helper()
+	if resp.Header.Get("Content-Type") == "application/octet-stream" && resp.StatusCode == http.StatusOK {
+		n, err := strconv.Atoi(resp.Header.Get("Inference-Header-Content-Length"))
+		if err != nil || n > len(answer) {
+			t.Fatalf("%v: the JSON is %d of %d bytes", err, n, len(answer))
+		}
+		answer = answer[:n]
+	} else if resp.Header.Get("Content-Type") != "application/json" {
+		t.Fatalf("content type %q", resp.Header.Get("Content-Type"))
+	}
+	if !json.Valid(answer) {
+		t.Fatalf("status %d, %q", resp.StatusCode, answer)
+	}
+	got := reply{status: resp.StatusCode, header: resp.Header, body: string(answer)}
+	switch {
+	case got.status == http.StatusOK, strings.Contains(path, "ready"):
+	case resp.Header.Get("X-Error-Code") != "":
+		protocolMessage(t, got)
+	case got.code(t) == "":
+		t.Fatalf("status %d without a code: %s", got.status, answer)
+	}
+	if got.status == http.StatusInternalServerError {
+		t.Fatalf("the gateway failed: %s\n%s", answer, p.log.String())
+	}
 }
 
 // tokens leaves out of a line of the head what would end or break it; that is

@@ -13,7 +13,9 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"hotpath/router"
+	"hotpath/router/httpapi/jsonscan"
 	"hotpath/router/httpapi/jsonwire"
+	"hotpath/router/oip"
 )
 
 // Options of a Handler.
@@ -27,8 +29,20 @@ type Options struct {
 	// AllowExplain lets requests ask for ?explain=true.
 	AllowExplain bool
 	Limits       jsonwire.Limits
-	// MaxBody and MaxBatchBody bound the bodies of the two endpoints, in bytes.
-	MaxBody, MaxBatchBody int
+	// MaxBody and MaxBatchBody bound the bodies of /predict and /predict/batch,
+	// MaxInferBody those of the protocols with tensors, in bytes.
+	MaxBody, MaxBatchBody, MaxInferBody int
+	// BodyMemory bounds the large bodies being read or scored together, in bytes.
+	BodyMemory int64
+	// CompressOver is the size from which answers to the protocols with tensors are
+	// compressed for clients that accept it, in bytes; 0: never.
+	CompressOver int
+	// Catalog answers what the protocols ask about the server and its models.
+	Catalog oip.Catalog
+	// RepositoryAPI lets clients load and unload models, for at most
+	// RepositoryTimeout a request.
+	RepositoryAPI     bool
+	RepositoryTimeout time.Duration
 	// ServerTiming adds a Server-Timing header with the time spent per stage.
 	ServerTiming bool
 	// AccessSample is the share of requests that get a log line, 0 to 1.
@@ -46,9 +60,13 @@ type Handler struct {
 	metrics  *metrics
 	decoders sync.Pool
 	batches  sync.Pool
-	ids      requestIDs
-	access   accessLog
-	lameDuck atomic.Bool
+	infers   sync.Pool
+	bodies   *bodyBudget
+	// compressors of answers, by encoding.
+	compressors [numEncodings]sync.Pool
+	ids         requestIDs
+	access      accessLog
+	lameDuck    atomic.Bool
 }
 
 // New makes a handler for a pipeline.
@@ -59,48 +77,31 @@ func New(p *router.Pipeline, m *router.Metrics, o Options, reg prometheus.Regist
 	if o.DefaultDeadline <= 0 || o.MaxDeadline < o.DefaultDeadline {
 		return nil, fmt.Errorf("deadline.default (%s) must be positive and at most deadline.max (%s)", o.DefaultDeadline, o.MaxDeadline)
 	}
-	own, err := newMetrics(reg)
+	if o.Catalog == nil || o.MaxInferBody <= 0 || o.BodyMemory < int64(o.MaxInferBody) {
+		return nil, fmt.Errorf("a catalog, a largest body with tensors (got %d bytes) and memory for one (got %d bytes) are needed", o.MaxInferBody, o.BodyMemory)
+	}
+	bodies := newBodyBudget(o.BodyMemory)
+	own, err := newMetrics(reg, bodies)
 	if err != nil {
 		return nil, err
 	}
-	h := &Handler{pipeline: p, codec: m, options: o, metrics: own}
+	h := &Handler{pipeline: p, codec: m, options: o, metrics: own, bodies: bodies}
 	h.decoders.New = func() any { return jsonwire.NewDecoder(o.Limits) }
 	h.batches.New = func() any { return &batchRun{} }
+	for encoding := range h.compressors {
+		h.compressors[encoding].New = func() any { return newCompressor(encoding) }
+	}
+	h.infers.New = func() any { return h.newInferRequest() }
 	h.ids.init()
 	h.access = newAccessLog(o.Log, o.AccessSample)
 	return h, nil
-}
-
-// route is an endpoint of the traffic port, for metrics and limits.
-type route uint8
-
-const (
-	routeOther route = iota
-	routePredict
-	routeBatch
-	routeHealth
-	numRoutes
-)
-
-var routeNames = [numRoutes]string{"other", "predict", "predict_batch", "health"}
-
-// routeOf maps a path to its route; the aliases are one route.
-func routeOf(path []byte) route {
-	switch string(path) {
-	case "/predict", "/v1/predict", "/api/v1/predict":
-		return routePredict
-	case "/predict/batch", "/v1/predict/batch", "/api/v1/predict/batch":
-		return routeBatch
-	case "/livez", "/readyz", "/health/liveness", "/health/readiness":
-		return routeHealth
-	}
-	return routeOther
 }
 
 // Serve is the fasthttp handler.
 func (h *Handler) Serve(ctx *fasthttp.RequestCtx) {
 	start := time.Now()
 	r, code := routeOther, router.BadRequest
+	received := ctx.PostBody()
 	if wellFormed(ctx.Request.Header.RawHeaders()) {
 		r = routeOf(ctx.Path())
 		code = h.answer(ctx, r, start, arrival(ctx.Conn(), start))
@@ -111,9 +112,10 @@ func (h *Handler) Serve(ctx *fasthttp.RequestCtx) {
 	if h.lameDuck.Load() || h.pipeline.Draining() {
 		ctx.SetConnectionClose()
 	}
+	h.releaseBody(ctx, received)
 	took := time.Since(start)
 	h.metrics.observe(r, code, took)
-	h.access.sample(ctx, r, code, took)
+	h.access.sample(ctx, r, code, took, len(received))
 }
 
 // answer keeps a panic to the one request that caused it. start is when the
@@ -142,9 +144,13 @@ func (h *Handler) answer(ctx *fasthttp.RequestCtx, r route, start, arrived time.
 		return h.predict(ctx, start, arrived)
 	case routeHealth:
 		return h.health(ctx)
+	case routeInfer, routeV2:
+		return h.v2(ctx, start, arrived)
+	case routeV1Predict, routeV1:
+		return h.v1(ctx, start, arrived)
 	}
 	return h.refuse(ctx, nil, &router.Error{Code: router.NotFound,
-		Message: "no such path; predictions are at POST /predict and POST /predict/batch"})
+		Message: "no such path; predictions are at POST /predict, POST /predict/batch and POST /v2/models/{model}/infer"})
 }
 
 // predict answers POST /predict.
@@ -195,8 +201,10 @@ var jsonType = []byte("application/json")
 
 // terms are what a request may say outside of its body.
 type terms struct {
-	until      time.Time
-	hurried    bool
+	until   time.Time
+	hurried bool
+	// asked says that the deadline was asked for.
+	asked      bool
 	forced     []byte
 	forcedFrom string
 }
@@ -216,12 +224,25 @@ func (h *Handler) readHeaders(ctx *fasthttp.RequestCtx, arrived time.Time) (t te
 				Message: "must be a whole number of milliseconds, at least 1; got " + strconv.Quote(string(v[:min(len(v), 32)]))}
 		}
 		timeout = min(time.Duration(ms)*time.Millisecond, h.options.MaxDeadline)
+		t.asked = true
 	}
 	t.until, t.hurried = arrived.Add(timeout), timeout < h.options.DefaultDeadline
 	if h.options.ForcedHeader != "" {
 		t.forced, t.forcedFrom = ctx.Request.Header.Peek(h.options.ForcedHeader), h.options.ForcedHeader
 	}
 	return t, nil
+}
+
+// shorten applies the time that the body asks for: the smaller one where a header
+// asks too.
+func (h *Handler) shorten(t *terms, arrived time.Time, asked time.Duration) {
+	if asked <= 0 {
+		return
+	}
+	asked = min(asked, h.options.MaxDeadline)
+	if until := arrived.Add(asked); !t.asked || until.Before(t.until) {
+		t.until, t.hurried = until, asked < h.options.DefaultDeadline
+	}
 }
 
 // explain says whether the request asks for the details of its answer.
@@ -236,6 +257,15 @@ func (h *Handler) explain(ctx *fasthttp.RequestCtx) bool {
 // refuse answers with an error. id is the request's identifier where it was
 // read; without one it is the header's, else one of our own.
 func (h *Handler) refuse(ctx *fasthttp.RequestCtx, id []byte, e *router.Error) router.Code {
+	return h.refuseAs(ctx, routeOf(ctx.Path()), id, e)
+}
+
+// refuseAs is refuse in the form of a route's errors.
+func (h *Handler) refuseAs(ctx *fasthttp.RequestCtx, r route, id []byte, e *router.Error) router.Code {
+	if r.protocol() {
+		writeProtocolError(ctx, e)
+		return e.Code
+	}
 	if len(id) == 0 {
 		id = headerID(ctx)
 	}
@@ -246,15 +276,18 @@ func (h *Handler) refuse(ctx *fasthttp.RequestCtx, id []byte, e *router.Error) r
 	return e.Code
 }
 
-// decodeError turns the codec's complaint into an answer.
+// decodeError turns the codec's complaint into an answer; nil for none.
 func decodeError(err error) *router.Error {
-	e, ok := err.(*jsonwire.Error)
+	if err == nil {
+		return nil
+	}
+	e, ok := err.(*jsonscan.Error)
 	if !ok {
 		return &router.Error{Code: router.BadJSON, Message: "the body could not be read"}
 	}
-	code := router.BadRequest
-	if e.Code == jsonwire.CodeBadJSON {
-		code = router.BadJSON
+	code, ok := router.ParseCode(e.Code)
+	if !ok {
+		code = router.BadRequest
 	}
 	return &router.Error{Code: code, Field: e.Field, Message: e.Message}
 }

@@ -47,14 +47,15 @@ const (
 )
 
 // health answers the probes of Kubernetes and the like. Liveness only says that
-// the process can answer; what it depends on is readiness.
+// the process can answer; what it depends on is readiness. KServe's client asks the
+// root whether the server is alive.
 func (h *Handler) health(ctx *fasthttp.RequestCtx) router.Code {
 	if !ctx.IsGet() && !ctx.IsHead() {
 		ctx.Response.Header.Set("Allow", "GET, HEAD")
 		return h.refuse(ctx, nil, &router.Error{Code: router.MethodNotAllowed, Message: "send a GET request"})
 	}
 	ctx.Response.Header.SetContentTypeBytes(jsonType)
-	if p := string(ctx.Path()); p == "/livez" || strings.HasSuffix(p, "/liveness") {
+	if p := string(ctx.Path()); p == "/" || p == "/livez" || strings.HasSuffix(p, "/liveness") {
 		ctx.SetBodyString(`{"status":"alive"}`)
 		return router.OK
 	}

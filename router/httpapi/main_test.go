@@ -74,6 +74,8 @@ func (s *syncBuffer) String() string {
 const (
 	maxBody      = 8 << 10
 	maxBatchBody = 32 << 10
+	maxInferBody = 256 << 10
+	bodyMemory   = 1 << 20
 	maxHeader    = 2 << 10
 )
 
@@ -84,7 +86,8 @@ func start(t testing.TB, change func(s *setup)) *port {
 	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelInfo}))
 	s := setup{
 		handler: httpapi.Options{DefaultDeadline: 2 * time.Second, MaxDeadline: 5 * time.Second, ForcedHeader: "X-Hotpath-Variant", AllowExplain: true,
-			Limits: jsonwire.DefaultLimits(), MaxBody: maxBody, MaxBatchBody: maxBatchBody, Log: logger,
+			Limits: jsonwire.DefaultLimits(), MaxBody: maxBody, MaxBatchBody: maxBatchBody, MaxInferBody: maxInferBody, BodyMemory: bodyMemory,
+			CompressOver: 2 << 10, Catalog: &fakeCatalog{ready: true}, RepositoryTimeout: time.Second, Log: logger,
 			Ready: func() httpapi.Readiness { return httpapi.Readiness{Status: httpapi.StatusReady} }},
 		server: httpapi.ServerOptions{MaxConnections: 2000, MaxHeaderBytes: maxHeader, ReadTimeout: 2 * time.Second,
 			WriteTimeout: 2 * time.Second, IdleTimeout: 10 * time.Second, Log: logger},

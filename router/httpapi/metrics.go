@@ -21,7 +21,7 @@ type metrics struct {
 // durationBuckets reach from 50 µs to the longest deadline.
 var durationBuckets = []float64{.00005, .0001, .0002, .0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2.5}
 
-func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+func newMetrics(reg prometheus.Registerer, bodies *bodyBudget) (*metrics, error) {
 	requests := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hotpath_requests_total",
 		Help: "Requests by route and result code."}, []string{"route", "code"})
 	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "hotpath_request_duration_seconds",
@@ -43,7 +43,9 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			m.requests[r] = append(m.requests[r], requests.WithLabelValues(routeNames[r], c.String()))
 		}
 	}
-	for _, c := range []prometheus.Collector{requests, durations, instances, m.panics, m.connections, m.connectionsRefused} {
+	memory := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "hotpath_body_memory_bytes",
+		Help: "Memory of the large request bodies being read or scored."}, bodies.inUse)
+	for _, c := range []prometheus.Collector{requests, durations, instances, m.panics, m.connections, m.connectionsRefused, memory} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}

@@ -30,12 +30,13 @@ func TestMethodsAndPaths(t *testing.T) {
 		{"BREW", "/api/v1/predict/batch", 405, "method_not_allowed", "POST"},
 		{"POST", "/livez", 405, "method_not_allowed", "GET, HEAD"},
 		{"POST", "/health/readiness", 405, "method_not_allowed", "GET, HEAD"},
-		{"POST", "/", 404, "not_found", ""},
+		{"POST", "/", 405, "method_not_allowed", "GET, HEAD"},
 		{"POST", "/predict/", 404, "not_found", ""},
 		{"POST", "/Predict", 404, "not_found", ""},
 		{"GET", "/metrics", 404, "not_found", ""},
 		{"GET", "/admin/status", 404, "not_found", ""},
-		{"POST", "/v2/models/risk/infer", 404, "not_found", ""},
+		{"POST", "/v2x/models/risk/infer", 404, "not_found", ""},
+		{"GET", "/v1/modelsx", 404, "not_found", ""},
 	} {
 		got := p.do(t, c.method, c.path, "")
 		if got.status != c.status || got.code(t) != c.code || got.header.Get("Allow") != c.allow {
@@ -229,11 +230,15 @@ func TestMetricsLint(t *testing.T) {
 }
 
 func TestNewChecksItsOptions(t *testing.T) {
-	good := httpapi.Options{DefaultDeadline: time.Second, MaxDeadline: time.Second, Limits: jsonwire.DefaultLimits()}
+	good := httpapi.Options{DefaultDeadline: time.Second, MaxDeadline: time.Second, Limits: jsonwire.DefaultLimits(),
+		Catalog: &fakeCatalog{}, MaxInferBody: 1, BodyMemory: 1}
 	for name, change := range map[string]func(*httpapi.Options){
 		"deadline.default": func(o *httpapi.Options) { o.DefaultDeadline = 0 },
 		"deadline.max":     func(o *httpapi.Options) { o.MaxDeadline = time.Millisecond },
 		"depth":            func(o *httpapi.Options) { o.Limits.Depth = 0 },
+		"a catalog":        func(o *httpapi.Options) { o.Catalog = nil },
+		"got 0 bytes":      func(o *httpapi.Options) { o.MaxInferBody = 0 },
+		"memory for one":   func(o *httpapi.Options) { o.BodyMemory = 0 },
 	} {
 		o := good
 		change(&o)

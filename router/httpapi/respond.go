@@ -171,6 +171,23 @@ func writeError(ctx *fasthttp.RequestCtx, e *router.Error, requestID []byte) {
 	ctx.Response.SetBodyRaw(jsonwire.AppendError(nil, e.Code.String(), e.Message, e.Field, requestID))
 }
 
+// writeProtocolError answers with the error body of the Open Inference Protocol and
+// of TensorFlow Serving, which is a text; the code is in a header.
+func writeProtocolError(ctx *fasthttp.RequestCtx, e *router.Error) {
+	ctx.Response.ResetBody()
+	ctx.SetStatusCode(e.Code.Status())
+	ctx.Response.Header.SetContentTypeBytes(jsonType)
+	ctx.Response.Header.Set("X-Error-Code", e.Code.String())
+	if e.Code.Status() == fasthttp.StatusServiceUnavailable {
+		ctx.Response.Header.Set("Retry-After", strconv.Itoa(retrySeconds(e.RetryAfter)))
+	}
+	message := e.Message
+	if e.Field != "" {
+		message = e.Field + ": " + message
+	}
+	ctx.Response.SetBodyRaw(append(jsonwire.AppendString([]byte(`{"error":`), message), '}'))
+}
+
 // retrySeconds rounds up to the whole seconds that the header can say, at least one.
 func retrySeconds(d time.Duration) int {
 	return max(int((d+time.Second-1)/time.Second), 1)

@@ -79,48 +79,76 @@ func (s *Server) LameDuck() { s.handler.lameDuck.Store(true) }
 // error be ignored.
 func (s *Server) Shutdown(ctx context.Context) error { return s.http.ShutdownWithContext(ctx) }
 
-// limitBody gives each endpoint its own bound for the body, before it is read.
+// limitBody gives each endpoint its own bound for the body, before it is read, and
+// counts large ones.
 func (h *Handler) limitBody(header *fasthttp.RequestHeader) fasthttp.RequestConfig {
-	return fasthttp.RequestConfig{MaxRequestBodySize: h.maxBody(header)}
+	limit, r := h.maxBody(header)
+	if n := header.ContentLength(); n > smallBody && n <= limit && !h.bodies.reserve(header, r, int64(n)) {
+		limit = 1 // which the body is over; refuseBroken says why
+	}
+	return fasthttp.RequestConfig{MaxRequestBodySize: limit}
 }
 
 // maxBody is the bound for the body of a request, by its path as it was sent: a
-// spelling that fasthttp will find to mean the batch gets the smaller bound.
-func (h *Handler) maxBody(header *fasthttp.RequestHeader) int {
-	path, _, _ := bytes.Cut(header.RequestURI(), []byte("?"))
-	if routeOf(path) == routeBatch {
-		return h.options.MaxBatchBody
+// spelling that fasthttp will find to mean another one gets the smaller bound. So
+// does a body that does not say how large it is, since it is not counted.
+func (h *Handler) maxBody(header *fasthttp.RequestHeader) (bytes int, r route) {
+	switch r = routeOf(rawPath(header)); {
+	case r == routeBatch:
+		return h.options.MaxBatchBody, r
+	case (r == routeInfer || r == routeV1Predict) && header.ContentLength() >= 0:
+		return h.options.MaxInferBody, r
 	}
-	return h.options.MaxBody
+	return h.options.MaxBody, r
+}
+
+func rawPath(header *fasthttp.RequestHeader) []byte {
+	path, _, _ := bytes.Cut(header.RequestURI(), []byte("?"))
+	return path
 }
 
 // expect answers who asks before sending a body (Expect: 100-continue).
 func (h *Handler) expect(ctx *fasthttp.RequestCtx) int {
-	if ctx.Request.Header.ContentLength() <= h.maxBody(&ctx.Request.Header) {
-		return fasthttp.StatusContinue
+	refusal := errBodyTooLarge
+	if limit, _ := h.maxBody(&ctx.Request.Header); ctx.Request.Header.ContentLength() <= limit {
+		if refusal = h.crowded(&ctx.Request.Header); refusal == nil {
+			return fasthttp.StatusContinue
+		}
 	}
-	h.refuse(ctx, nil, errBodyTooLarge)
-	h.metrics.observe(routeOther, router.BodyTooLarge, 0)
-	return router.BodyTooLarge.Status()
+	h.refuse(ctx, nil, refusal)
+	h.metrics.observe(routeOther, refusal.Code, 0)
+	return refusal.Code.Status()
+}
+
+// crowded is the refusal of a body for which there was no room; nil where there was.
+func (h *Handler) crowded(header *fasthttp.RequestHeader) *router.Error {
+	if header.ContentLength() > smallBody && h.bodies.refused(header) {
+		return errBodyMemory
+	}
+	return nil
 }
 
 // The refusals of a request that could not be read.
 var (
 	errMalformed       = &router.Error{Code: router.BadRequest, Message: "the HTTP request is malformed"}
 	errHeadersTooLarge = &router.Error{Code: router.HeadersTooLarge, Message: "the request line and headers are over the limit (server.max_header_bytes)"}
-	errBodyTooLarge    = &router.Error{Code: router.BodyTooLarge, Message: "the body is over the limit (server.max_body_bytes, server.max_batch_body_bytes)"}
+	errBodyTooLarge    = &router.Error{Code: router.BodyTooLarge, Message: "the body is over the limit (server.max_body_bytes, server.max_batch_body_bytes, server.max_infer_body_bytes; the first of them without a Content-Length)"}
+	errBodyMemory      = &router.Error{Code: router.Overloaded, RetryAfter: time.Second, Message: "too many large bodies at once (server.body_memory_bytes)"}
 	errClientTooSlow   = &router.Error{Code: router.ClientTooSlow, Message: "the request did not arrive in time (server.read_timeout)"}
 )
 
 // refuseBroken answers a request that fasthttp could not read. The connection is
 // closed after it: what follows cannot be trusted to be a request.
 func (h *Handler) refuseBroken(ctx *fasthttp.RequestCtx, err error) {
+	body := h.bodies.settle(&ctx.Request.Header)
 	e, broken := errMalformed, false
 	var small *fasthttp.ErrSmallBuffer
 	var netErr net.Error
 	switch {
 	case errors.As(err, &small):
 		e = errHeadersTooLarge
+	case errors.Is(err, fasthttp.ErrBodyTooLarge) && body.refused:
+		e = errBodyMemory
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
 		e = errBodyTooLarge
 	case !errors.As(err, &netErr):
@@ -129,7 +157,11 @@ func (h *Handler) refuseBroken(ctx *fasthttp.RequestCtx, err error) {
 	default:
 		broken = true // nobody reads the answer, and there was no request to count
 	}
-	h.refuse(ctx, nil, e)
+	r := body.route
+	if r == routeOther { // not one of the large bodies, of which the path is remembered
+		r = routeOf(rawPath(&ctx.Request.Header))
+	}
+	h.refuseAs(ctx, r, nil, e)
 	ctx.SetConnectionClose()
 	if c, ok := ctx.Conn().(*trafficConn); ok {
 		c.linger.Store(true)

@@ -25,9 +25,16 @@ type ModelConfig struct {
 type ConfigTensor struct {
 	Name string `json:"name"`
 	// DataType is in the configuration's own spelling: TYPE_FP32, TYPE_STRING.
-	DataType    string  `json:"data_type"`
-	Dims        []int64 `json:"dims"`
-	AllowRagged bool    `json:"allow_ragged_batch,omitempty"`
+	DataType string  `json:"data_type"`
+	Dims     []int64 `json:"dims"`
+	// Reshape is what the model takes instead of Dims; nil for the same.
+	Reshape     *Reshape `json:"reshape,omitempty"`
+	AllowRagged bool     `json:"allow_ragged_batch,omitempty"`
+}
+
+// Reshape is a shape without the batch dimension.
+type Reshape struct {
+	Shape []int64 `json:"shape"`
 }
 
 // VersionPolicy says which versions serve; exactly one is set.
@@ -79,6 +86,8 @@ type ConfigParameter struct {
 type Warmup struct {
 	Name      string `json:"name"`
 	BatchSize uint32 `json:"batch_size"`
+	// Count is how often the sample is run.
+	Count uint32 `json:"count"`
 }
 
 // TransactionPolicy is always one answer to a request here.

@@ -77,6 +77,26 @@ func (s *FaultyScorer) Acquire() router.Job {
 	return &faultyJob{Job: s.Scorer.Acquire(), onScore: s.OnScore}
 }
 
+// AcquireTensors wraps a job for tensors.
+func (s *FaultyScorer) AcquireTensors() router.TensorJob {
+	return &faultyTensorJob{TensorJob: s.Scorer.AcquireTensors(), onScore: s.OnScore}
+}
+
+type faultyTensorJob struct {
+	router.TensorJob
+	onScore func(until time.Time, prio handoff.Priority) error
+}
+
+func (j *faultyTensorJob) Score(in []models.Tensor, rows int, owner models.Owner, until time.Time, prio handoff.Priority) error {
+	if err := j.onScore(until, prio); err != nil {
+		if owner != nil {
+			owner.Free()
+		}
+		return err
+	}
+	return j.TensorJob.Score(in, rows, owner, until, prio)
+}
+
 type faultyJob struct {
 	router.Job
 	onScore func(until time.Time, prio handoff.Priority) error

@@ -29,16 +29,16 @@ func TestDemoFromAnEmptyFolder(t *testing.T) {
 	dir := t.TempDir()
 	g := launchGateway(t, dir, "--demo")
 	within(t, 20*time.Second, "the welcome is printed", func() bool {
-		return !g.running() || strings.Contains(g.stdout.String(), "Swap a model")
+		return !g.Running() || strings.Contains(g.Stdout.String(), "Swap a model")
 	})
-	out := g.stdout.String()
+	out := g.Stdout.String()
 	line := regexp.MustCompile(`(?m)^\s*(curl -s http://\S+/predict -d .*)$`).FindStringSubmatch(out)
 	admin := regexp.MustCompile(`http://(\S+)/admin/status`).FindStringSubmatch(out)
 	if line == nil || admin == nil {
 		t.Fatalf("no curl line or admin address in:\n%s", out)
 	}
-	g.admin = admin[1]
-	g.traffic = regexp.MustCompile(`http://([^/]+)/predict`).FindStringSubmatch(line[1])[1]
+	g.Admin = admin[1]
+	g.Traffic = regexp.MustCompile(`http://([^/]+)/predict`).FindStringSubmatch(line[1])[1]
 	p := curl(t, line[1])
 	if math.Abs(p.Prediction-user42) > likeSklearn || p.Version != 1 || p.Variant != "control" || len(p.Degraded) > 0 {
 		t.Errorf("the printed line answers %+v, want %v of version 1", p, user42)
@@ -62,8 +62,8 @@ func TestDemoFromAnEmptyFolder(t *testing.T) {
 	checkProbes(t, g)
 	checkMetricsPage(t, g)
 	began := time.Now()
-	g.stop(t)
-	verdict(t, "SIGTERM", "exit 0", "exit %d after %s", g.code, time.Since(began).Round(time.Millisecond))
+	g.Stop(t)
+	verdict(t, "SIGTERM", "exit 0", "exit %d after %s", g.Code(), time.Since(began).Round(time.Millisecond))
 }
 
 // curl runs the printed line as a shell does, or the same request without one
@@ -91,7 +91,7 @@ func curl(t *testing.T, line string) prediction {
 
 func checkProbes(t *testing.T, g *gateway) {
 	t.Helper()
-	for _, host := range []string{g.traffic, g.admin} {
+	for _, host := range []string{g.Traffic, g.Admin} {
 		for _, path := range []string{"/livez", "/readyz", "/health/liveness", "/health/readiness"} {
 			if status, body, _ := request(t, "GET", "http://"+host+path, ""); status != 200 {
 				t.Errorf("%s%s: %d %s", host, path, status, body)
@@ -115,7 +115,7 @@ func checkProbes(t *testing.T, g *gateway) {
 			t.Errorf("readiness of %s: %+v", name, d)
 		}
 	}
-	if status, body, _ := request(t, "GET", "http://"+g.traffic+"/admin/status", ""); status != 404 {
+	if status, body, _ := request(t, "GET", "http://"+g.Traffic+"/admin/status", ""); status != 404 {
 		t.Errorf("the traffic port answers /admin/status with %d %s", status, body)
 	}
 	verdict(t, "probes and status", "ready on both ports, admin off the traffic port", "%s", status.Readiness.Status)
@@ -123,7 +123,7 @@ func checkProbes(t *testing.T, g *gateway) {
 
 func checkMetricsPage(t *testing.T, g *gateway) {
 	t.Helper()
-	_, page, _ := request(t, "GET", "http://"+g.admin+"/metrics", "")
+	_, page, _ := request(t, "GET", "http://"+g.Admin+"/metrics", "")
 	problems, err := promlint.New(strings.NewReader(page)).Lint()
 	if err != nil {
 		t.Fatalf("/metrics does not parse: %v", err)

@@ -2,7 +2,7 @@
 // redis-servers and sentinels, real sockets. It holds tests alone. TestMain
 // builds the binary once, with the race detector when the tests run with it;
 // every test starts its own processes in its own folder and ends them by their
-// process ids.
+// process ids (package child).
 //
 // The load generator keeps every answer. A test ends with checks over all of
 // them: each request was answered exactly once and well formed, by its own

@@ -5,15 +5,17 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"hotpath/cmd/gateway/e2e/child"
 )
 
 // TestDrainUnderLoad is row 34: SIGTERM with keep-alive connections under load.
 func TestDrainUnderLoad(t *testing.T) {
 	o := theOracle(t)
 	g, _ := startOverRedis(t, "", append(calm, "--set", "server.lame_duck=700ms")...)
-	l := load{addr: g.traffic, rate: byRace(300.0, 2000.0), conns: 32, body: o.body}.begin(t)
+	l := load{addr: g.Traffic, rate: byRace(300.0, 2000.0), conns: 32, body: o.body}.begin(t)
 	within(t, scaled(5*time.Second), "some load ran", func() bool { return l.next.Load() > int64(l.rate)/2 })
-	g.signal(t, sigterm)
+	g.Signal(t, sigterm)
 	signalled := time.Now()
 	var ready readiness
 	noticed := within(t, scaled(300*time.Millisecond), "/readyz says draining", func() bool {
@@ -21,10 +23,10 @@ func TestDrainUnderLoad(t *testing.T) {
 		status, ready = g.ready(t)
 		return status == 503 && ready.Status == "draining"
 	})
-	if status, body, _ := request(t, "GET", "http://"+g.traffic+"/livez", ""); status != 200 {
+	if status, body, _ := request(t, "GET", "http://"+g.Traffic+"/livez", ""); status != 200 {
 		t.Errorf("/livez while draining: %d %s", status, body)
 	}
-	code := g.wait(t, scaled(11*time.Second))
+	code := g.Wait(t, scaled(11*time.Second))
 	took := time.Since(signalled)
 	r := l.stop(t)
 	r.onlyCodes(t, "ok", "draining", "refused")
@@ -42,7 +44,7 @@ func TestDrainUnderLoad(t *testing.T) {
 			break
 		}
 	}
-	if code != 0 || !strings.Contains(g.stderr.String(), "everything accepted was answered") {
+	if code != 0 || !strings.Contains(g.Stderr.String(), "everything accepted was answered") {
 		t.Errorf("exit %d, want 0 and a log line that nothing was lost", code)
 	}
 	verdict(t, "SIGTERM under load", "readyz 503 at once, none lost, exit 0", "503 after %s, %d answers, codes %v, exit %d after %s",
@@ -52,14 +54,14 @@ func TestDrainUnderLoad(t *testing.T) {
 // TestSecondSignal ends a gateway that is draining.
 func TestSecondSignal(t *testing.T) {
 	g, _ := startOverRedis(t, "", append(calm, "--set", "server.lame_duck=1m")...)
-	g.signal(t, sigterm)
+	g.Signal(t, sigterm)
 	within(t, scaled(time.Second), "/readyz says draining", func() bool { status, _ := g.ready(t); return status == 503 })
-	if !g.running() {
+	if !g.Running() {
 		t.Fatal("the gateway ended in its lame-duck time")
 	}
 	again := time.Now()
-	g.signal(t, sigterm)
-	code := g.wait(t, scaled(time.Second))
+	g.Signal(t, sigterm)
+	code := g.Wait(t, scaled(time.Second))
 	if code != 3 {
 		t.Errorf("exit %d, want 3", code)
 	}
@@ -74,11 +76,11 @@ func TestDrainWithStalledRedis(t *testing.T) {
 	o := theOracle(t)
 	g, redis := startOverRedis(t, "", append(faulty, append(shortDrain, "--set", "server.lame_duck=700ms")...)...)
 	l := faultLoad(t, o, g)
-	redis.signal(t, syscall.SIGSTOP)
+	redis.Signal(t, syscall.SIGSTOP)
 	within(t, scaled(5*time.Second), "answers are degraded", func() bool { return !g.fresh(t) })
-	g.signal(t, sigterm)
+	g.Signal(t, sigterm)
 	began := time.Now()
-	code := g.wait(t, scaled(4*time.Second))
+	code := g.Wait(t, scaled(4*time.Second))
 	took := time.Since(began)
 	r := l.stop(t)
 	r.onlyCodes(t, "ok", "draining", "refused")
@@ -94,7 +96,7 @@ func TestDrainWithOpenConnections(t *testing.T) {
 	g, _ := startOverRedis(t, "", append(calm, append(shortDrain, "--set", "server.read_timeout=1s")...)...)
 	whole := post("/predict", `{"user_id":"user-1"}`)
 	for i := range 9 {
-		c, err := dialWire(g.traffic)
+		c, err := dialWire(g.Traffic)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,9 +111,9 @@ func TestDrainWithOpenConnections(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	g.signal(t, sigterm)
+	g.Signal(t, sigterm)
 	began := time.Now()
-	code := g.wait(t, scaled(4200*time.Millisecond))
+	code := g.Wait(t, scaled(4200*time.Millisecond))
 	if code != 0 {
 		t.Errorf("exit %d, want 0", code)
 	}
@@ -122,11 +124,11 @@ func TestDrainWithOpenConnections(t *testing.T) {
 // are loaded.
 func TestDrainWhileLoading(t *testing.T) {
 	dir := demoFiles(t, "")
-	g := launchGateway(t, dir, append(demoArgs(dir, "127.0.0.1:"+freePort(t)), "--set", "server.lame_duck=100ms")...)
-	within(t, 10*time.Second, "the gateway logs", func() bool { return strings.Contains(g.stderr.String(), "model version loaded") || !g.running() })
-	g.signal(t, sigterm)
+	g := launchGateway(t, dir, append(demoArgs(dir, "127.0.0.1:"+child.FreePort(t)), "--set", "server.lame_duck=100ms")...)
+	within(t, 10*time.Second, "the gateway logs", func() bool { return strings.Contains(g.Stderr.String(), "model version loaded") || !g.Running() })
+	g.Signal(t, sigterm)
 	began := time.Now()
-	code := g.wait(t, scaled(3*time.Second))
+	code := g.Wait(t, scaled(3*time.Second))
 	if code != 0 {
 		t.Errorf("exit %d, want 0", code)
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"hotpath/cmd/gateway/e2e/child"
 )
 
 // split is an experiment between versions 1 and 2 with the control's weight in
@@ -32,7 +34,7 @@ func crowd(i int) (user, rest string) {
 // variants is the variant of each user, asked one by one.
 func (g *gateway) variants(t *testing.T) map[string]string {
 	t.Helper()
-	r := load{addr: g.traffic, conns: 8, total: 2000, body: crowd}.begin(t).wait(t)
+	r := load{addr: g.Traffic, conns: 8, total: 2000, body: crowd}.begin(t).wait(t)
 	r.onlyCodes(t, "ok")
 	m := map[string]string{}
 	for i := range r.answers {
@@ -74,10 +76,10 @@ func (g *gateway) digest(t *testing.T) string {
 // people replace a file (row 43), while requests go on.
 func TestExperimentsEditedUnderLoad(t *testing.T) {
 	g, _ := startOverRedis(t, split(50), append(calm, "--set", "experiments.reload_interval=1s")...)
-	file := filepath.Join(g.dir, "experiments.yaml")
+	file := filepath.Join(g.Dir, "experiments.yaml")
 	before := g.variants(t)
 	old := g.metrics(t)
-	l := load{addr: g.traffic, rate: byRace(100.0, 500.0), conns: 16, body: crowd}.begin(t)
+	l := load{addr: g.Traffic, rate: byRace(100.0, 500.0), conns: 16, body: crowd}.begin(t)
 	edits := []struct {
 		how     string
 		control int
@@ -108,7 +110,7 @@ func TestExperimentsEditedUnderLoad(t *testing.T) {
 		t.Errorf("%g good reloads counted, want %d", n, len(edits))
 	}
 	verdict(t, "answers meanwhile", "0 failed", "%d answers, codes %v", len(r.answers), r.codes())
-	g.stop(t)
+	g.Stop(t)
 }
 
 func byRename(t *testing.T, file, text string) {
@@ -150,9 +152,9 @@ func inPlace(t *testing.T, file, text string) {
 // TestBrokenExperimentsAreRefused is row 37.
 func TestBrokenExperimentsAreRefused(t *testing.T) {
 	g, _ := startOverRedis(t, split(50), calm...)
-	file := filepath.Join(g.dir, "experiments.yaml")
+	file := filepath.Join(g.Dir, "experiments.yaml")
 	before, digest := g.variants(t), g.digest(t)
-	l := load{addr: g.traffic, rate: 100, conns: 8, body: crowd}.begin(t)
+	l := load{addr: g.Traffic, rate: 100, conns: 8, body: crowd}.begin(t)
 	ok := func() float64 { return g.metrics(t).sum("hotpath_experiments_last_reload_ok") }
 	for _, c := range []struct{ name, text, detail string }{
 		{"weights that do not add up", strings.Replace(split(50), "weight: 50", "weight: 40", 1), "experiments.yaml:"},
@@ -182,7 +184,7 @@ func TestBrokenExperimentsAreRefused(t *testing.T) {
 		t.Errorf("users moved: %v", ways)
 	}
 	l.stop(t).onlyCodes(t, "ok")
-	g.stop(t)
+	g.Stop(t)
 }
 
 // TestHangups sends SIGHUP a hundred times.
@@ -190,10 +192,10 @@ func TestHangups(t *testing.T) {
 	g, _ := startOverRedis(t, split(50), append(calm, "--set", "experiments.reload_interval=1h")...)
 	reloads := func() float64 { return g.metrics(t).sum("hotpath_experiments_reloads_total") }
 	before, digest := reloads(), g.digest(t)
-	l := load{addr: g.traffic, rate: 100, conns: 8, body: crowd}.begin(t)
-	byRename(t, filepath.Join(g.dir, "experiments.yaml"), split(80))
+	l := load{addr: g.Traffic, rate: 100, conns: 8, body: crowd}.begin(t)
+	byRename(t, filepath.Join(g.Dir, "experiments.yaml"), split(80))
 	for range 100 {
-		g.signal(t, sighup)
+		g.Signal(t, sighup)
 	}
 	within(t, scaled(3*time.Second), "the new split serves", func() bool { return g.digest(t) != digest })
 	if got := share(g.variants(t), "control"); got < .76 || got > .84 {
@@ -205,7 +207,7 @@ func TestHangups(t *testing.T) {
 	}
 	l.stop(t).onlyCodes(t, "ok")
 	verdict(t, "100 SIGHUPs", "the file is read, signals coalesce, process lives", "%g reloads", n)
-	g.stop(t)
+	g.Stop(t)
 }
 
 // TestExperimentNamesAnUnloadedVersion keeps only one version loaded, and has an
@@ -214,13 +216,13 @@ func TestExperimentNamesAnUnloadedVersion(t *testing.T) {
 	o := theOracle(t)
 	dir := demoFiles(t, noExperiments)
 	copyFolder(t, filepath.Join(dir, "candidates/risk/3"), filepath.Join(dir, "repository/risk/3"))
-	redis := startRedis(t, freePort(t))
+	redis := startRedis(t, child.FreePort(t))
 	redis.fill(t, dir)
 	g := startGateway(t, dir, append(demoArgs(dir, redis.addr), append(calm, "--set", "models.keep_versions=1")...)...)
 	if state := g.model(t, "risk").version(1).State; state != "unloaded" {
 		t.Fatalf("version 1 is %s, want unloaded", state)
 	}
-	l := load{addr: g.traffic, rate: 100, conns: 8, body: o.body}.begin(t)
+	l := load{addr: g.Traffic, rate: 100, conns: 8, body: o.body}.begin(t)
 	byRename(t, filepath.Join(dir, "experiments.yaml"), strings.Replace(split(50), "version: 2", "version: 3", 1))
 	took := within(t, scaled(5*time.Second), "version 1 answers", func() bool {
 		status, p := g.predict(t, `{"user_id":"user-42"}`)
@@ -230,7 +232,7 @@ func TestExperimentNamesAnUnloadedVersion(t *testing.T) {
 	r.onlyCodes(t, "ok")
 	o.check(t, r)
 	verdict(t, "experiment names a version on disk", "loaded by the edit", "%s after %s", g.model(t, "risk").version(1).State, took.Round(time.Millisecond))
-	g.stop(t)
+	g.Stop(t)
 }
 
 // TestShadow scores a shadow variant beside the answers.
@@ -239,10 +241,10 @@ func TestShadow(t *testing.T) {
 	text := split(50) + "      - {name: candidate, shadow: true, version: 3, sample: 100}\n"
 	dir := demoFiles(t, text)
 	copyFolder(t, filepath.Join(dir, "candidates/risk/3"), filepath.Join(dir, "repository/risk/3"))
-	redis := startRedis(t, freePort(t))
+	redis := startRedis(t, child.FreePort(t))
 	redis.fill(t, dir)
 	g := startGateway(t, dir, append(demoArgs(dir, redis.addr), calm...)...)
-	r := load{addr: g.traffic, rate: byRace(100.0, 500.0), conns: 8, total: byRace(200, 1000), body: o.body}.begin(t).wait(t)
+	r := load{addr: g.Traffic, rate: byRace(100.0, 500.0), conns: 8, total: byRace(200, 1000), body: o.body}.begin(t).wait(t)
 	r.onlyCodes(t, "ok")
 	o.check(t, r)
 	if versions := r.versions(); versions[3] > 0 || versions[1] == 0 || versions[2] == 0 {
@@ -264,7 +266,7 @@ func TestShadow(t *testing.T) {
 		t.Errorf("a shadow was forced: %d %+v", status, p)
 	}
 	verdict(t, "shadow variant", "scored, never answers", "%d answers by %v, %g shadow scores", len(r.answers), r.versions(), scored())
-	g.stop(t)
+	g.Stop(t)
 }
 
 // TestForcedVariantNeedsPermission sends the header with and without the setting.
@@ -278,6 +280,6 @@ func TestForcedVariantNeedsPermission(t *testing.T) {
 			t.Errorf("allow_forced_variant %s: %d %+v", c.allow, status, p)
 		}
 		verdict(t, "X-Hotpath-Variant: treatment, allow_forced_variant "+c.allow, c.variant+" by "+c.reason, "%s by %s", p.Variant, p.Reason)
-		g.stop(t)
+		g.Stop(t)
 	}
 }

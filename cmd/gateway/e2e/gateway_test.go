@@ -12,15 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"hotpath/cmd/gateway/e2e/child"
 	"hotpath/models/demo"
 )
 
 // gateway is a running gateway.
-type gateway struct {
-	*process
-	dir            string
-	traffic, admin string // host:port
-}
+type gateway struct{ *child.Gateway }
 
 // calm are settings under which a busy test machine alone makes no request fail:
 // for the tests that are not about time limits.
@@ -89,42 +86,13 @@ func demoArgs(dir, redis string) []string {
 // startGateway starts a gateway on free ports and waits until it serves.
 func startGateway(t *testing.T, dir string, args ...string) *gateway {
 	t.Helper()
-	g := launchGateway(t, dir, args...)
-	g.waitServing(t)
-	return g
+	return &gateway{child.StartGateway(t, dir, args...)}
 }
 
+// launchGateway starts one that may never serve.
 func launchGateway(t *testing.T, dir string, args ...string) *gateway {
 	t.Helper()
-	all := append([]string{"serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"}, args...)
-	return &gateway{process: startProcess(t, dir, childEnvironment(dir), os.Getenv(binaryVariable), all...), dir: dir}
-}
-
-// waitServing finds the ports in the log.
-func (g *gateway) waitServing(t *testing.T) {
-	t.Helper()
-	within(t, 30*time.Second, "the gateway serves", func() bool {
-		if !g.running() {
-			t.Fatalf("the gateway ended with %d:\n%s", g.code, g.stderr.String())
-		}
-		for line := range strings.Lines(g.stderr.String()) {
-			var l struct{ Msg, Listen, Admin string }
-			if json.Unmarshal([]byte(line), &l) == nil && l.Msg == "serving" {
-				g.traffic, g.admin = l.Listen, l.Admin
-				return true
-			}
-		}
-		return false
-	})
-}
-
-// stop ends the gateway by SIGTERM and wants exit 0.
-func (g *gateway) stop(t *testing.T) {
-	t.Helper()
-	g.signal(t, sigterm)
-	if code := g.wait(t, 20*time.Second); code != 0 {
-		t.Errorf("exit %d after SIGTERM, want 0", code)
-	}
+	return &gateway{child.LaunchGateway(t, dir, args...)}
 }
 
 // request makes one call over a connection of its own.
@@ -153,7 +121,7 @@ func request(t *testing.T, method, url, body string, header ...string) (status i
 // predict posts one body to /predict.
 func (g *gateway) predict(t *testing.T, body string, header ...string) (int, prediction) {
 	t.Helper()
-	status, text, _ := request(t, "POST", "http://"+g.traffic+"/predict", body, header...)
+	status, text, _ := request(t, "POST", "http://"+g.Traffic+"/predict", body, header...)
 	var p prediction
 	if err := json.Unmarshal([]byte(text), &p); err != nil {
 		t.Fatalf("answer %d to %s: %s: %v", status, body, text, err)
@@ -183,7 +151,7 @@ type prediction struct {
 // get reads a page of the admin port as JSON.
 func (g *gateway) get(t *testing.T, path string, into any) int {
 	t.Helper()
-	status, text, _ := request(t, "GET", "http://"+g.admin+path, "")
+	status, text, _ := request(t, "GET", "http://"+g.Admin+path, "")
 	if err := json.Unmarshal([]byte(text), into); err != nil {
 		t.Fatalf("GET %s: %d %s: %v", path, status, text, err)
 	}
@@ -199,7 +167,7 @@ type readiness struct {
 // ready asks the traffic port.
 func (g *gateway) ready(t *testing.T) (int, readiness) {
 	t.Helper()
-	status, text, _ := request(t, "GET", "http://"+g.traffic+"/readyz", "")
+	status, text, _ := request(t, "GET", "http://"+g.Traffic+"/readyz", "")
 	var r readiness
 	if status != 0 {
 		if err := json.Unmarshal([]byte(text), &r); err != nil {
@@ -241,7 +209,7 @@ func (g *gateway) model(t *testing.T, name string) modelStatus {
 // cli runs one of the gateway's commands against its admin port.
 func (g *gateway) cli(t *testing.T, args ...string) (code int, out, stderr string) {
 	t.Helper()
-	return command(t, g.dir, os.Getenv(binaryVariable), append(args, "--admin", g.admin)...)
+	return child.Run(t, time.Minute, g.Dir, child.Environment(g.Dir), child.Binary(), append(args, "--admin", g.Admin)...)
 }
 
 // metrics is a scrape: values by name and labels as they are written.
@@ -249,7 +217,7 @@ type metrics map[string]float64
 
 func (g *gateway) metrics(t *testing.T) metrics {
 	t.Helper()
-	status, text, _ := request(t, "GET", "http://"+g.admin+"/metrics", "")
+	status, text, _ := request(t, "GET", "http://"+g.Admin+"/metrics", "")
 	if status != 200 {
 		t.Fatalf("/metrics: %d %s", status, text)
 	}

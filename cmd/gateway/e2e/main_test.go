@@ -3,24 +3,17 @@ package e2e
 import (
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
+
+	"hotpath/cmd/gateway/e2e/child"
 )
 
 // root is the repository's, as seen from this package's folder, where go test
 // runs.
 const root = "../../.."
-
-// The environment variables that TestMain leaves for the tests.
-const (
-	binaryVariable  = "HOTPATH_E2E_BINARY"
-	libraryVariable = "HOTPATH_E2E_LIBRARY"
-)
 
 func TestMain(m *testing.M) {
 	os.Exit(testMain(m))
@@ -35,19 +28,9 @@ func testMain(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	binary := filepath.Join(dir, "gateway")
-	args := []string{"build", "-o", binary}
-	if raceEnabled {
-		args = append(args, "-race")
-	}
-	build := exec.Command("go", append(args, "hotpath/cmd/gateway")...)
-	build.Stdout, build.Stderr = os.Stderr, os.Stderr
-	library, err := libraryPath()
-	for _, err := range []error{err, build.Run(), os.Setenv(binaryVariable, binary), os.Setenv(libraryVariable, library)} {
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "e2e:", err)
-			return 1
-		}
+	if err := child.Prepare(root, dir, raceEnabled); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		return 1
 	}
 	code := m.Run()
 	if err := goleak.Find(); err != nil && code == 0 {
@@ -55,27 +38,6 @@ func testMain(m *testing.M) int {
 		return 1
 	}
 	return code
-}
-
-// libraryPath is where the ONNX Runtime library lies: the gateways run in
-// folders from which they would not find it.
-func libraryPath() (string, error) {
-	path := os.Getenv("ONNXRUNTIME_LIB")
-	if path == "" {
-		name := "libonnxruntime.so.1"
-		if runtime.GOOS == "darwin" {
-			name = "libonnxruntime.1.dylib"
-		}
-		path = filepath.Join(root, ".onnxruntime", runtime.GOOS+"-"+runtime.GOARCH, name)
-	}
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return "", err
-	}
-	if _, err := os.Stat(path); err != nil {
-		return "", fmt.Errorf("no ONNX Runtime library: %w; run make onnxruntime", err)
-	}
-	return path, nil
 }
 
 // scaled is a time limit: wider where the race detector slows everything down.

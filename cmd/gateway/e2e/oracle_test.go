@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"hotpath/models/demo"
+
+	"hotpath/cmd/gateway/e2e/child"
 )
 
 // oracle is what the risk model answers for each user and version. It is asked
@@ -69,7 +71,7 @@ func askOracle(t *testing.T) *oracle {
 	}
 	dir := demoFiles(t, threeVersions)
 	copyFolder(t, dir+"/candidates/risk/3", dir+"/repository/risk/3")
-	redis := startRedis(t, freePort(t))
+	redis := startRedis(t, child.FreePort(t))
 	redis.fill(t, dir)
 	g := startGateway(t, dir, append(demoArgs(dir, redis.addr), calm...)...)
 	for version := 1; version <= 3; version++ {
@@ -91,7 +93,7 @@ func askOracle(t *testing.T) *oracle {
 			}
 		}
 	}
-	g.stop(t)
+	g.Stop(t)
 	if t.Failed() {
 		return nil
 	}

@@ -8,11 +8,13 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
+
+	"hotpath/cmd/gateway/e2e/child"
 )
 
 // redisServer is a real redis-server on a port of its own.
 type redisServer struct {
-	*process
+	*child.Process
 	port, addr, dir string
 }
 
@@ -23,7 +25,7 @@ func startRedis(t *testing.T, port string, args ...string) *redisServer {
 	dir := t.TempDir()
 	r := &redisServer{port: port, addr: "127.0.0.1:" + port, dir: dir}
 	all := append([]string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", dir}, args...)
-	r.process = startProcess(t, dir, []string{"PATH=" + os.Getenv("PATH")}, "redis-server", all...)
+	r.Process = child.Start(t, dir, []string{"PATH=" + os.Getenv("PATH")}, "redis-server", all...)
 	within(t, 10*time.Second, "redis-server answers", func() bool { return r.try("PING") == nil })
 	return r
 }
@@ -58,7 +60,7 @@ func (r *redisServer) fill(t *testing.T, dir string, extra ...string) {
 	t.Helper()
 	args := append([]string{"features", "load", filepath.Join(dir, "features.csv"),
 		"--schema", filepath.Join(dir, "features.yaml"), "--redis", r.addr}, extra...)
-	if code, out, stderr := command(t, dir, os.Getenv(binaryVariable), args...); code != 0 {
+	if code, out, stderr := child.Run(t, time.Minute, dir, child.Environment(dir), child.Binary(), args...); code != 0 {
 		t.Fatalf("features load: exit %d\n%s%s", code, out, stderr)
 	}
 }

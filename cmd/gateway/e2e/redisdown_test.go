@@ -5,6 +5,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"hotpath/cmd/gateway/e2e/child"
 )
 
 // faulty are settings for faults of Redis: tight where the fault is, wide where
@@ -21,7 +23,7 @@ func faultLatency() time.Duration {
 // faultLoad is a load under which Redis fails.
 func faultLoad(t *testing.T, o *oracle, g *gateway) *running {
 	t.Helper()
-	l := load{addr: g.traffic, rate: byRace(200.0, 1000.0), conns: 64, body: o.body}.begin(t)
+	l := load{addr: g.Traffic, rate: byRace(200.0, 1000.0), conns: 64, body: o.body}.begin(t)
 	within(t, scaled(5*time.Second), "the load is fresh", func() bool { return l.next.Load() > 100 && g.fresh(t) })
 	return l
 }
@@ -66,7 +68,7 @@ func TestRedisKilledUnderLoad(t *testing.T) {
 	before := g.metrics(t)
 	l := faultLoad(t, o, g)
 	probes := 0
-	redis.kill(t)
+	redis.Kill(t)
 	killed := time.Now()
 	took := within(t, scaled(5*time.Second), "the breaker opens", func() bool { return g.breaker(t, "features") == 2 })
 	verdict(t, "redis kill -9: breaker", "opens", "after %s", took.Round(time.Millisecond))
@@ -77,7 +79,7 @@ func TestRedisKilledUnderLoad(t *testing.T) {
 	seen := l.next.Load()
 	within(t, scaled(5*time.Second), "load without Redis", func() bool { return l.next.Load() > seen+int64(l.rate) })
 	restarted := time.Now()
-	startRedis(t, redis.port).fill(t, g.dir)
+	startRedis(t, redis.port).fill(t, g.Dir)
 	filled := time.Now()
 	within(t, scaled(2*time.Second), "answers are fresh again", func() bool { probes++; return g.fresh(t) })
 	healed := time.Since(filled)
@@ -97,7 +99,7 @@ func TestRedisKilledUnderLoad(t *testing.T) {
 	if dials := after.sum("hotpath_feature_dials_total") - before.sum("hotpath_feature_dials_total"); dials > 60 {
 		t.Errorf("%g dials", dials)
 	}
-	g.stop(t)
+	g.Stop(t)
 }
 
 // TestRedisStalledUnderLoad is row 1: SIGSTOP leaves the connection open.
@@ -106,7 +108,7 @@ func TestRedisStalledUnderLoad(t *testing.T) {
 	g, redis := startOverRedis(t, "", faulty...)
 	l := faultLoad(t, o, g)
 	goroutines := g.goroutines(t)
-	redis.signal(t, syscall.SIGSTOP)
+	redis.Signal(t, syscall.SIGSTOP)
 	stalled := time.Now()
 	within(t, scaled(5*time.Second), "the breaker opens", func() bool { return g.breaker(t, "features") == 2 })
 	opened := time.Now()
@@ -115,7 +117,7 @@ func TestRedisStalledUnderLoad(t *testing.T) {
 		most = max(most, g.goroutines(t))
 		return l.next.Load() > seen+2*int64(l.rate)
 	})
-	redis.signal(t, syscall.SIGCONT)
+	redis.Signal(t, syscall.SIGCONT)
 	continued := time.Now()
 	healed := within(t, scaled(2*time.Second), "answers are fresh again", func() bool { return g.fresh(t) })
 	r := l.stop(t)
@@ -129,7 +131,7 @@ func TestRedisStalledUnderLoad(t *testing.T) {
 		t.Errorf("%d goroutines while Redis was stalled, %d before", most, goroutines)
 	}
 	verdict(t, "redis SIGCONT", "fresh within 2 s, goroutines bounded", "fresh after %s, goroutines %d -> %d", healed.Round(time.Millisecond), goroutines, most)
-	g.stop(t)
+	g.Stop(t)
 }
 
 func (g *gateway) goroutines(t *testing.T) int {
@@ -142,7 +144,7 @@ func (g *gateway) goroutines(t *testing.T) int {
 // TestStartWithoutRedis is row 41.
 func TestStartWithoutRedis(t *testing.T) {
 	o := theOracle(t)
-	dir, port := demoFiles(t, ""), freePort(t)
+	dir, port := demoFiles(t, ""), child.FreePort(t)
 	g := startGateway(t, dir, append(demoArgs(dir, "127.0.0.1:"+port), faulty...)...)
 	status, p := g.predict(t, `{"user_id":"user-1"}`)
 	if status != 200 || fmt.Sprint(p.Degraded) != "[features]" || !near(p.Prediction, o.defaults[p.Version]) {
@@ -159,7 +161,7 @@ func TestStartWithoutRedis(t *testing.T) {
 	}
 	verdict(t, "start without redis", "200 degraded, /readyz says so, heals within 2 s", "%v, features %q, healed after %s",
 		p.Degraded, ready.Dependencies["features"].Detail, healed.Round(time.Millisecond))
-	g.stop(t)
+	g.Stop(t)
 }
 
 // TestWrongTypeOfOneKey is row 8: one user's bad key is no fault of Redis.
@@ -168,7 +170,7 @@ func TestWrongTypeOfOneKey(t *testing.T) {
 	g, redis := startOverRedis(t, "", append(faulty, "--set", "features.copies.entries=0")...)
 	redis.must(t, "DEL", "features:user:user-2")
 	redis.must(t, "SET", "features:user:user-2", "text")
-	r := load{addr: g.traffic, conns: 8, total: byRace(400, 2000), body: func(i int) (string, string) {
+	r := load{addr: g.Traffic, conns: 8, total: byRace(400, 2000), body: func(i int) (string, string) {
 		user := o.users[i%2] // user-1 and user-2
 		return user, fmt.Sprintf(`"user_id":%q}`, user)
 	}}.begin(t).wait(t)
@@ -190,7 +192,7 @@ func TestWrongTypeOfOneKey(t *testing.T) {
 	}
 	verdict(t, "WRONGTYPE on one key", "defaults for that user, the breaker does not move", "%d answers, %g counted, %g trips, degraded %v",
 		len(r.answers), counted, trips, r.where(func(a *answer) bool { return a.user == "user-2" }).answers[0].parsed.Degraded)
-	g.stop(t)
+	g.Stop(t)
 }
 
 func near(a, b float64) bool { return a-b <= sameScore && b-a <= sameScore }

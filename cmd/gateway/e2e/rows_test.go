@@ -30,7 +30,7 @@ func TestEveryRowToItsCaller(t *testing.T) {
 	write(t, filepath.Join(dir, "repository/echo/config.yaml"), "max_batch_size: 32\n")
 	g := startGateway(t, dir, fixtureArgs(dir)...)
 	before := g.metrics(t)
-	r := load{addr: g.traffic, conns: 48, total: byRace(6000, 20000), body: echoBody}.begin(t).wait(t)
+	r := load{addr: g.Traffic, conns: 48, total: byRace(6000, 20000), body: echoBody}.begin(t).wait(t)
 	r.onlyCodes(t, "ok")
 	wrong := checkEcho(t, r)
 	after := g.metrics(t)
@@ -41,7 +41,7 @@ func TestEveryRowToItsCaller(t *testing.T) {
 	}
 	verdict(t, "echo rows under concurrency", "each id answered to its sender", "%d requests in %s, %d wrong, %.1f rows a run",
 		len(r.answers), r.lasted.Round(1e6), wrong, rows/runs)
-	g.stop(t)
+	g.Stop(t)
 }
 
 func echoBody(i int) (user, rest string) {
@@ -80,7 +80,7 @@ func TestPoisonRowFailsAlone(t *testing.T) {
 		}
 		return i % 8
 	}
-	r := load{addr: g.traffic, conns: 24, total: byRace(2000, 6000), body: func(i int) (string, string) {
+	r := load{addr: g.Traffic, conns: 24, total: byRace(2000, 6000), body: func(i int) (string, string) {
 		return "u", fmt.Sprintf(`"user_id":"u","model":"gather_poison","features":{"index":%d}}`, index(i))
 	}}.begin(t).wait(t)
 	poison := r.where(func(a *answer) bool { return index(a.seq) == 99 })
@@ -100,7 +100,7 @@ func TestPoisonRowFailsAlone(t *testing.T) {
 	m := g.metrics(t)
 	verdict(t, "1 poison row of 100", "only it fails, neighbours 200 with their values", "poison %v, good %v, %.1f rows a run, %g trips",
 		poison.codes(), good.codes(), m.sum("hotpath_batch_size_sum")/m.sum("hotpath_batch_size_count"), m.sum("hotpath_breaker_trips_total"))
-	g.stop(t)
+	g.Stop(t)
 }
 
 // TestBatchEndpoint sends many instances in one body.
@@ -123,7 +123,7 @@ func TestBatchEndpoint(t *testing.T) {
 			instances = append(instances, "{"+rest)
 		}
 	}
-	status, text, _ := request(t, "POST", "http://"+g.traffic+"/predict/batch", `{"request_id":"b","instances":[`+strings.Join(instances, ",")+`]}`)
+	status, text, _ := request(t, "POST", "http://"+g.Traffic+"/predict/batch", `{"request_id":"b","instances":[`+strings.Join(instances, ",")+`]}`)
 	var out struct {
 		RequestID   string `json:"request_id"`
 		Predictions []prediction
@@ -153,7 +153,7 @@ func TestBatchEndpoint(t *testing.T) {
 		t.Errorf("hotpath_batch_instances_total counts %g good instances of %d", n, 100-failed)
 	}
 	verdict(t, "batch of 100 with 4 bad instances", "in order, errors stay with their instance", "%d answers, %d errors", len(out.Predictions), failed)
-	g.stop(t)
+	g.Stop(t)
 }
 
 // TestLimits checks the refusals of oversized and malformed requests.
@@ -187,7 +187,7 @@ func TestLimits(t *testing.T) {
 		{"no HTTP", []byte("HELLO\r\n\r\n"), 400, "bad_request", true},
 	}
 	for _, c := range cases {
-		w, err := dialWire(g.traffic)
+		w, err := dialWire(g.Traffic)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -202,5 +202,5 @@ func TestLimits(t *testing.T) {
 		}
 		verdict(t, c.name, fmt.Sprintf("%d %s", c.status, c.code), "%d %s", a.status, p.Error.Code)
 	}
-	g.stop(t)
+	g.Stop(t)
 }

@@ -10,11 +10,11 @@ import (
 )
 
 // usage is what a process holds.
-type usage struct{ rss, goroutines, fds int }
+type usage struct{ rss, goroutines, fds, threads int }
 
 func (g *gateway) usage(t *testing.T) usage {
 	t.Helper()
-	dir := fmt.Sprintf("/proc/%d", g.cmd.Process.Pid)
+	dir := fmt.Sprintf("/proc/%d", g.Cmd.Process.Pid)
 	fds, err := os.ReadDir(dir + "/fd")
 	if err != nil {
 		t.Fatal(err)
@@ -25,14 +25,24 @@ func (g *gateway) usage(t *testing.T) usage {
 	}
 	u := usage{goroutines: g.goroutines(t), fds: len(fds)}
 	for line := range strings.Lines(string(status)) {
-		if fields := strings.Fields(line); len(fields) == 3 && fields[0] == "VmRSS:" {
-			if u.rss, err = strconv.Atoi(fields[1]); err != nil {
-				t.Fatal(err)
-			}
-			u.rss <<= 10
+		name, value, _ := strings.Cut(line, ":")
+		switch name {
+		case "VmRSS":
+			u.rss = atoi(t, strings.TrimSuffix(strings.TrimSpace(value), " kB")) << 10
+		case "Threads":
+			u.threads = atoi(t, strings.TrimSpace(value))
 		}
 	}
 	return u
+}
+
+func atoi(t *testing.T, text string) int {
+	t.Helper()
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // TestNothingGrows is I6 and I7: after many requests the process holds what it
@@ -41,7 +51,7 @@ func TestNothingGrows(t *testing.T) {
 	o := theOracle(t)
 	g, _ := startOverRedis(t, "", calm...)
 	run := func(total int) report {
-		r := load{addr: g.traffic, conns: 32, total: total, body: o.body}.begin(t).wait(t)
+		r := load{addr: g.Traffic, conns: 32, total: total, body: o.body}.begin(t).wait(t)
 		r.onlyCodes(t, "ok")
 		return r
 	}
@@ -74,5 +84,5 @@ func TestNothingGrows(t *testing.T) {
 	verdict(t, fmt.Sprintf("%d requests after %d", answered, warm), fmt.Sprintf("RSS grows by less than %d MiB, goroutines and fds as before", limit>>20),
 		"RSS %.1f -> %.1f MiB, goroutines %d -> %d, fds %d -> %d", float64(settled.rss)/(1<<20), float64(u.rss)/(1<<20),
 		settled.goroutines, u.goroutines, settled.fds, u.fds)
-	g.stop(t)
+	g.Stop(t)
 }

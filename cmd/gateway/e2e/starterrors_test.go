@@ -2,11 +2,12 @@ package e2e
 
 import (
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"hotpath/cmd/gateway/e2e/child"
 )
 
 // startError is a way to start a gateway wrongly.
@@ -37,7 +38,7 @@ func startErrors(t *testing.T, dir string) []startError {
 	notLibrary := file("libonnxruntime.so.1", "not a library\n")
 	free := "127.0.0.1:0"
 	base := func(args ...string) []string {
-		return append(append([]string{"serve", "--listen", free, "--admin", free}, demoArgs(dir, "127.0.0.1:1")...), args...)
+		return append(append([]string{"serve", "--listen", free, "--admin", free, "--set", "server.grpc_listen=" + free}, demoArgs(dir, "127.0.0.1:1")...), args...)
 	}
 	return []startError{
 		{"traffic port in use", "", base("--listen", taken.Addr().String()), []string{"server.listen", taken.Addr().String(), "in use"}},
@@ -64,14 +65,14 @@ func TestErrorsAtStart(t *testing.T) {
 	dir := demoFiles(t, "")
 	for _, c := range startErrors(t, dir) {
 		t.Run(c.name, func(t *testing.T) {
-			env := childEnvironment(dir)
+			env := child.Environment(dir)
 			if c.env != "" {
 				name, _, _ := strings.Cut(c.env, "=")
 				env = append(without(env, name), c.env)
 			}
-			p := startProcess(t, dir, env, os.Getenv(binaryVariable), c.args...)
-			code := p.wait(t, scaled(5*time.Second))
-			took, said := time.Since(p.started), strings.TrimSpace(p.stderr.String())
+			p := child.Start(t, dir, env, child.Binary(), c.args...)
+			code := p.Wait(t, scaled(5*time.Second))
+			took, said := time.Since(p.Started), strings.TrimSpace(p.Stderr.String())
 			if code != 2 {
 				t.Errorf("exit %d, want 2", code)
 			}

@@ -12,7 +12,7 @@ import (
 func TestStuckKernel(t *testing.T) {
 	const model = "slow_kernel"
 	g, quiet := startWithStuck(t, model)
-	r := load{addr: g.traffic, rate: 40, conns: 60, total: 80, body: slowBody(model)}.begin(t).wait(t)
+	r := load{addr: g.Traffic, rate: 40, conns: 60, total: 80, body: slowBody(model)}.begin(t).wait(t)
 	r.onlyCodes(t, "deadline", "model_unavailable", "breaker_open", "overloaded")
 	if worst := r.quantile(1); worst > scaled(stuckDeadline+100*time.Millisecond) {
 		t.Errorf("an answer took %s, want at most the deadline of %s and a little", worst, stuckDeadline)
@@ -22,10 +22,10 @@ func TestStuckKernel(t *testing.T) {
 	checkQuiet(t, quiet.stop(t))
 	// A run that cannot be ended may take longer than the drain: then the exit
 	// says so.
-	g.signal(t, sigterm)
+	g.Signal(t, sigterm)
 	began := time.Now()
-	code := g.wait(t, 12*time.Second)
-	if said := strings.Contains(g.stderr.String(), "abandoned"); code != 0 && !(code == 3 && said) {
+	code := g.Wait(t, 12*time.Second)
+	if said := strings.Contains(g.Stderr.String(), "abandoned"); code != 0 && !(code == 3 && said) {
 		t.Errorf("exit %d, told so: %t", code, said)
 	}
 	verdict(t, "SIGTERM with a stuck kernel", "exit 0, or 3 and a line, within drain + 1 s", "exit %d after %s", code, time.Since(began).Round(time.Millisecond))

@@ -32,7 +32,7 @@ func (g *gateway) waitModel(t *testing.T, model string, version int) {
 func TestStuckModel(t *testing.T) {
 	const model = "slow_loop"
 	g, quiet := startWithStuck(t, model)
-	r := load{addr: g.traffic, rate: 60, conns: 60, total: 120, body: slowBody(model)}.begin(t).wait(t)
+	r := load{addr: g.Traffic, rate: 60, conns: 60, total: 120, body: slowBody(model)}.begin(t).wait(t)
 	r.onlyCodes(t, "deadline", "model_unavailable", "breaker_open", "overloaded")
 	codes := r.codes()
 	if codes["deadline"] == 0 || codes["breaker_open"] == 0 {
@@ -51,7 +51,7 @@ func TestStuckModel(t *testing.T) {
 	verdict(t, "model of 5 s a run, run_timeout 250 ms", "504 at the deadline, then breaker_open", "%v, slowest %s", codes, worst.Round(time.Millisecond))
 	heal(t, g, model)
 	checkQuiet(t, quiet.stop(t))
-	g.stop(t)
+	g.Stop(t)
 }
 
 // stuckDeadline is the default deadline beside a stuck model. The load on the
@@ -65,7 +65,7 @@ func startWithStuck(t *testing.T, model string) (*gateway, *running) {
 	dir := fixtures(t, "echo")
 	args := append(fixtureArgs(dir), "--set", "features.budget=20ms", "--set", "deadline.default="+stuckDeadline.String())
 	g := startGateway(t, dir, args...)
-	quiet := load{addr: g.traffic, rate: 200, conns: 16, body: echoBody, header: []string{"X-Request-Timeout-Ms: 5000"}}.begin(t)
+	quiet := load{addr: g.Traffic, rate: 200, conns: 16, body: echoBody, header: []string{"X-Request-Timeout-Ms: 5000"}}.begin(t)
 	write(t, filepath.Join(dir, "repository", model, "config.yaml"), "max_batch_size: 1\nrun_timeout: 250ms\n")
 	copyFixture(t, model, filepath.Join(dir, "repository", model, "1"))
 	g.waitModel(t, model, 1)
@@ -75,7 +75,7 @@ func startWithStuck(t *testing.T, model string) (*gateway, *running) {
 // heal replaces the slow version by a healthy one.
 func heal(t *testing.T, g *gateway, model string) {
 	t.Helper()
-	copyFixture(t, "echo", filepath.Join(g.dir, "repository", model, "2"))
+	copyFixture(t, "echo", filepath.Join(g.Dir, "repository", model, "2"))
 	g.waitModel(t, model, 2)
 	took := within(t, scaled(time.Second), "the healed model answers", func() bool {
 		status, p := g.predict(t, fmt.Sprintf(`{"user_id":"u","model":%q,"features":{"id":5,"x":[1,2,3,4]}}`, model))

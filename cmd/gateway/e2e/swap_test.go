@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"hotpath/cmd/gateway/e2e/child"
 )
 
 // noExperiments lets the current version answer everybody.
@@ -16,7 +18,7 @@ const noExperiments = "experiments: []\n"
 func startOverRedis(t *testing.T, experiments string, settings ...string) (*gateway, *redisServer) {
 	t.Helper()
 	dir := demoFiles(t, experiments)
-	redis := startRedis(t, freePort(t))
+	redis := startRedis(t, child.FreePort(t))
 	redis.fill(t, dir)
 	return startGateway(t, dir, append(demoArgs(dir, redis.addr), settings...)...), redis
 }
@@ -28,11 +30,11 @@ func TestModelSwapUnderLoad(t *testing.T) {
 	g, _ := startOverRedis(t, noExperiments, calm...)
 	before := g.metrics(t)
 	rate := byRace(300.0, 2000.0)
-	l := load{addr: g.traffic, rate: rate, conns: 32, body: o.body}.begin(t)
+	l := load{addr: g.Traffic, rate: rate, conns: 32, body: o.body}.begin(t)
 	current := func() int { return g.model(t, "risk").Current }
 	within(t, scaled(5*time.Second), "some load ran", func() bool { return l.next.Load() > int64(rate) })
 
-	copyFolder(t, filepath.Join(g.dir, "candidates/risk/3"), filepath.Join(g.dir, "repository/risk/3"))
+	copyFolder(t, filepath.Join(g.Dir, "candidates/risk/3"), filepath.Join(g.Dir, "repository/risk/3"))
 	took := within(t, scaled(10*time.Second), "version 3 is current", func() bool { return current() == 3 })
 	verdict(t, "copy risk/3", "current by itself", "current after %s", took.Round(time.Millisecond))
 	served := l.next.Load()
@@ -58,16 +60,16 @@ func TestModelSwapUnderLoad(t *testing.T) {
 	}
 	verdict(t, "swap and rollback under load", "0 failed, every prediction that of the version named", "%d answers, codes %v, versions %v, p99 %s",
 		len(r.answers), r.codes(), versions, r.quantile(.99).Round(10*time.Microsecond))
-	g.stop(t)
+	g.Stop(t)
 }
 
 // TestHalfCopiedAndBrokenModels shows that only whole and valid files serve.
 func TestHalfCopiedAndBrokenModels(t *testing.T) {
 	o := theOracle(t)
 	g, _ := startOverRedis(t, noExperiments, calm...)
-	l := load{addr: g.traffic, rate: 200, conns: 8, body: o.body}.begin(t)
+	l := load{addr: g.Traffic, rate: 200, conns: 8, body: o.body}.begin(t)
 
-	from, to := filepath.Join(g.dir, "candidates/risk/3"), filepath.Join(g.dir, "repository/risk/3")
+	from, to := filepath.Join(g.Dir, "candidates/risk/3"), filepath.Join(g.Dir, "repository/risk/3")
 	copySlowly(t, g, from, to)
 	within(t, scaled(10*time.Second), "version 3 is current", func() bool { return g.model(t, "risk").Current == 3 })
 	if n := g.metrics(t).sum("hotpath_model_loads_total", `model="risk"`, `result="refused"`); n != 0 {
@@ -79,7 +81,7 @@ func TestHalfCopiedAndBrokenModels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, filepath.Join(g.dir, "repository/risk/4/model.onnx"), string(model[:len(model)/2]))
+	write(t, filepath.Join(g.Dir, "repository/risk/4/model.onnx"), string(model[:len(model)/2]))
 	within(t, scaled(10*time.Second), "version 4 is refused", func() bool { return g.model(t, "risk").version(4).State == "refused" })
 	m := g.model(t, "risk")
 	if v := m.version(4); m.Current != 3 || v.Reason == "" || v.Code == "" {
@@ -103,7 +105,7 @@ func TestHalfCopiedAndBrokenModels(t *testing.T) {
 	r.onlyCodes(t, "ok")
 	o.check(t, r)
 	verdict(t, "answers meanwhile", "0 failed", "%d answers, codes %v, versions %v", len(r.answers), r.codes(), r.versions())
-	g.stop(t)
+	g.Stop(t)
 }
 
 // copySlowly writes the folder's files one after the other, each in ten steps

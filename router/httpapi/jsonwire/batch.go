@@ -76,7 +76,7 @@ func (d *Decoder) DecodeBatch(body []byte, b *Batch) error {
 	b.Reset()
 	d.begin(body, b.scratch)
 	err := d.batch(b)
-	b.scratch = d.arena
+	b.scratch = d.Arena
 	d.end()
 	if err != nil {
 		return err
@@ -104,7 +104,7 @@ func (d *Decoder) batch(b *Batch) *Error {
 		i, err = d.batchObject(i, b)
 	}
 	if err == nil {
-		err = d.finish(i)
+		err = d.Finish(i)
 	}
 	if err == nil {
 		err = d.fault
@@ -123,17 +123,17 @@ func (d *Decoder) batch(b *Batch) *Error {
 // batchObject reads the object at i that is the body.
 func (d *Decoder) batchObject(i int, b *Batch) (next int, err *Error) {
 	start, seen := i, 0
-	unknown := d.names.open()
-	i, more := d.open(i, '}')
+	unknown := d.OpenNames()
+	i, more := d.Open(i, '}')
 	for more {
 		at := i
 		var key []byte
-		if key, i, err = d.key(i); err != nil {
+		if key, i, err = d.Key(i); err != nil {
 			return i, err
 		}
 		m := batchMember(key)
 		if seen&m != 0 {
-			return i, d.duplicate(at, key)
+			return i, d.Duplicate(at, key)
 		}
 		seen |= m
 		switch m {
@@ -149,11 +149,11 @@ func (d *Decoder) batchObject(i int, b *Batch) (next int, err *Error) {
 		if err != nil {
 			return i, err
 		}
-		if i, more, err = d.more(i, '}'); err != nil {
+		if i, more, err = d.More(i, '}'); err != nil {
 			return i, err
 		}
 	}
-	d.names.close(&unknown)
+	d.CloseNames(&unknown)
 	if len(b.Items) == 0 {
 		d.refuse(start, []byte("instances"), "is required: a list of at least one request")
 	}
@@ -162,15 +162,15 @@ func (d *Decoder) batchObject(i int, b *Batch) (next int, err *Error) {
 
 // instances reads the list at i.
 func (d *Decoder) instances(i int, key []byte, b *Batch) (next int, err *Error) {
-	if i >= len(d.body) || d.body[i] != '[' {
-		_, kind, next, err := d.value(i, 1)
+	if i >= len(d.Body) || d.Body[i] != '[' {
+		_, kind, next, err := d.Value(i, 1)
 		if err == nil {
 			d.refuse(i, key, "must be a list of requests, got ", kind.String())
 		}
 		return next, err
 	}
 	whole := d.fault
-	i, more := d.open(i, ']')
+	i, more := d.Open(i, ']')
 	for more {
 		d.index++
 		if d.index < d.limits.Instances {
@@ -181,12 +181,12 @@ func (d *Decoder) instances(i int, key []byte, b *Batch) (next int, err *Error) 
 		} else {
 			d.refuse(i, key, "holds more than ", itoa(d.limits.Instances), " requests: send them in several batches")
 			whole = d.fault
-			_, _, i, err = d.value(i, 2)
+			_, _, i, err = d.Value(i, 2)
 		}
 		if err != nil {
 			return i, err
 		}
-		if i, more, err = d.more(i, ']'); err != nil {
+		if i, more, err = d.More(i, ']'); err != nil {
 			return i, err
 		}
 	}
@@ -196,12 +196,12 @@ func (d *Decoder) instances(i int, key []byte, b *Batch) (next int, err *Error) 
 
 // instance reads one element of the list.
 func (d *Decoder) instance(i int, req *router.Request) (next int, err *Error) {
-	if i < len(d.body) && d.body[i] == '{' {
+	if i < len(d.Body) && d.Body[i] == '{' {
 		return d.request(i, 2, req)
 	}
 	var kind models.Kind
 	at := i
-	if _, kind, i, err = d.value(i, 2); err == nil {
+	if _, kind, i, err = d.Value(i, 2); err == nil {
 		d.refuse(at, nil, "an instance must be an object, got ", kind.String())
 	}
 	return i, err

@@ -1,20 +1,16 @@
 package jsonwire
 
 import (
-	"hash/maphash"
-	"unicode/utf8"
-
 	"hotpath/models"
 	"hotpath/router"
+	"hotpath/router/httpapi/jsonscan"
 )
 
 // Decoder reads requests. It keeps working memory between them and serves one
 // goroutine at a time: keep Decoders in a pool.
 type Decoder struct {
+	jsonscan.Scanner
 	limits Limits
-	body   []byte
-	arena  []byte // strings that had escapes; handed to the request at the end
-	names  nameSet
 	// section is the object whose members are being read, for errors: "" or
 	// "features" and its like.
 	section string
@@ -23,13 +19,13 @@ type Decoder struct {
 	// fault is the first thing wrong with the request being read, other than
 	// its syntax.
 	fault *Error
-	// objectAt is where the last object inside a value began; -1 when none did.
-	objectAt int
 }
 
 // NewDecoder makes a Decoder. Limits are taken as they are: see Limits.Validate.
 func NewDecoder(l Limits) *Decoder {
-	return &Decoder{limits: l, names: nameSet{seed: maphash.MakeSeed()}}
+	d := &Decoder{limits: l}
+	d.Scanner = jsonscan.New(jsonscan.Options{Depth: l.Depth, Path: d.path, NaNHint: "; leave an unknown feature out"})
+	return d
 }
 
 // Decode reads the body of POST /predict into req, which it resets first. The
@@ -41,7 +37,7 @@ func (d *Decoder) Decode(body []byte, req *router.Request) error {
 	req.Reset()
 	d.begin(body, req.Scratch)
 	err := d.whole(req)
-	req.Scratch = d.arena
+	req.Scratch = d.Arena
 	d.end()
 	if err != nil {
 		return err
@@ -50,13 +46,13 @@ func (d *Decoder) Decode(body []byte, req *router.Request) error {
 }
 
 func (d *Decoder) begin(body, arena []byte) {
-	d.body, d.arena = body, arena[:0]
+	d.Begin(body, arena)
 	d.section, d.index, d.fault = "", -1, nil
 }
 
 func (d *Decoder) end() {
-	d.body, d.arena, d.fault = nil, nil, nil
-	d.names.end()
+	d.fault = nil
+	d.End()
 }
 
 func (d *Decoder) whole(req *router.Request) *Error {
@@ -65,7 +61,7 @@ func (d *Decoder) whole(req *router.Request) *Error {
 		i, err = d.request(i, 0, req)
 	}
 	if err == nil {
-		err = d.finish(i)
+		err = d.Finish(i)
 	}
 	if err == nil {
 		err = d.fault
@@ -73,44 +69,18 @@ func (d *Decoder) whole(req *router.Request) *Error {
 	return err
 }
 
-// start checks what concerns all of the body and finds the object in it. Where
-// another kind of value is, it notes that and gives the index after it.
+// start finds the object that is the body. Where another kind of value is, it
+// notes that and gives the index after it.
 func (d *Decoder) start() (int, *Error) {
-	b := d.body
-	if len(b) >= 3 && b[0] == 0xef && b[1] == 0xbb && b[2] == 0xbf {
-		return 0, d.malformed(0, "the body begins with a byte order mark: send UTF-8 without one")
+	i, err := d.Start()
+	if err != nil || d.Body[i] == '{' {
+		return i, err
 	}
-	if !utf8.Valid(b) {
-		at := 0
-		for r, n := utf8.DecodeRune(b); r != utf8.RuneError || n != 1; r, n = utf8.DecodeRune(b[at:]) {
-			at += n
-		}
-		return 0, d.malformed(at, "the body is not valid UTF-8")
-	}
-	i := skipSpace(b, 0)
-	if i >= len(b) {
-		return i, d.syntax(i, "a JSON object")
-	}
-	if b[i] == '{' {
-		return i, nil
-	}
-	_, kind, next, err := d.value(i, 0)
+	_, kind, next, err := d.Value(i, 0)
 	if err == nil {
 		d.refuse(i, nil, "the body must be a JSON object, got ", kind.String())
 	}
 	return next, err
-}
-
-// finish refuses whatever follows the object.
-func (d *Decoder) finish(i int) *Error {
-	if i = skipSpace(d.body, i); i < len(d.body) {
-		return d.syntax(i, "nothing after the JSON object")
-	}
-	return nil
-}
-
-func (d *Decoder) tooDeep(i int) *Error {
-	return d.malformed(i, "more than "+itoa(d.limits.Depth)+" objects and arrays inside one another")
 }
 
 // The members of a request, as bits to know which ones were there.
@@ -147,12 +117,12 @@ func requestMember(name []byte) int {
 // request reads the object at i, which lies depth objects and arrays deep.
 func (d *Decoder) request(i, depth int, req *router.Request) (next int, err *Error) {
 	start, seen := i, 0
-	unknown := d.names.open()
-	i, more := d.open(i, '}')
+	unknown := d.OpenNames()
+	i, more := d.Open(i, '}')
 	for more {
 		at := i
 		var key []byte
-		if key, i, err = d.key(i); err != nil {
+		if key, i, err = d.Key(i); err != nil {
 			return i, err
 		}
 		m := requestMember(key)
@@ -161,16 +131,16 @@ func (d *Decoder) request(i, depth int, req *router.Request) (next int, err *Err
 				return i, err
 			}
 		} else if seen&m != 0 {
-			return i, d.duplicate(at, key)
+			return i, d.Duplicate(at, key)
 		} else if i, err = d.member(m, i, depth+1, key, req); err != nil {
 			return i, err
 		}
 		seen |= m
-		if i, more, err = d.more(i, '}'); err != nil {
+		if i, more, err = d.More(i, '}'); err != nil {
 			return i, err
 		}
 	}
-	d.names.close(&unknown)
+	d.CloseNames(&unknown)
 	if seen&memberUserID == 0 {
 		d.refuse(start, []byte("user_id"), `is required: a string, such as "user_id":"u1"`)
 	}
@@ -198,7 +168,7 @@ func (d *Decoder) member(m, i, depth int, key []byte, req *router.Request) (next
 
 // unknown refuses a member that the API does not know, and checks that its name
 // is there once.
-func (d *Decoder) unknown(at, i, depth int, key []byte, n *names, known string) (next int, err *Error) {
+func (d *Decoder) unknown(at, i, depth int, key []byte, n *jsonscan.Names, known string) (next int, err *Error) {
 	if d.fault == nil {
 		hint := "known are " + known
 		if s := nearest(key, known); s != "" {
@@ -206,17 +176,17 @@ func (d *Decoder) unknown(at, i, depth int, key []byte, n *names, known string) 
 		}
 		d.refuse(at, key, "is not a member of this request; ", hint)
 	}
-	if !d.names.add(n, key) {
-		return i, d.duplicate(at, key)
+	if !d.AddName(n, key) {
+		return i, d.Duplicate(at, key)
 	}
-	_, _, i, err = d.value(i, depth+1)
+	_, _, i, err = d.Value(i, depth+1)
 	return i, err
 }
 
 // id reads a member that is a string fit for an id; nil when it is refused.
 func (d *Decoder) id(i, depth int, key []byte) (id []byte, next int, err *Error) {
 	at := i
-	id, kind, i, err := d.value(i, depth)
+	id, kind, i, err := d.Value(i, depth)
 	switch {
 	case err != nil:
 	case kind != models.KindString:

@@ -233,8 +233,8 @@ func TestDecoderIsCleanAfterAnError(t *testing.T) {
 	good := []byte(members("features", 200))
 	for _, c := range refusals {
 		_ = d.Decode([]byte(c.body), req)
-		if err := d.Decode(good, req); err != nil || len(req.Features) != 200 || d.names.used != 0 {
-			t.Fatalf("after %s: %v, %d features, %d slots in use", c.name, err, len(req.Features), d.names.used)
+		if err := d.Decode(good, req); err != nil || len(req.Features) != 200 {
+			t.Fatalf("after %s: %v, %d features", c.name, err, len(req.Features))
 		}
 	}
 }

@@ -4,14 +4,15 @@ import (
 	"bytes"
 
 	"hotpath/models"
+	"hotpath/router/httpapi/jsonscan"
 )
 
 // members reads the object of features, entities or context at i.
 func (d *Decoder) members(i, depth int, section string, limit int, dst []models.Value) (out []models.Value, next int, err *Error) {
 	d.section = section
-	if i >= len(d.body) || d.body[i] != '{' {
+	if i >= len(d.Body) || d.Body[i] != '{' {
 		at := i
-		_, kind, i, err := d.value(i, depth)
+		_, kind, i, err := d.Value(i, depth)
 		if err == nil {
 			d.refuse(at, nil, "must be an object, got ", kind.String(), objectHint(kind))
 		}
@@ -19,29 +20,29 @@ func (d *Decoder) members(i, depth int, section string, limit int, dst []models.
 		return dst, i, err
 	}
 	if depth >= d.limits.Depth {
-		return dst, i, d.tooDeep(i)
+		return dst, i, d.TooDeep(i)
 	}
-	b := d.body
-	n := d.names.open()
-	i, more := d.open(i, '}')
+	b := d.Body
+	n := d.OpenNames()
+	i, more := d.Open(i, '}')
 	for more {
 		at := i
-		d.objectAt = -1
+		d.ObjectAt = -1
 		var v models.Value
-		if v.Key, i, err = d.key(i); err != nil {
+		if v.Key, i, err = d.Key(i); err != nil {
 			return dst, i, err
 		}
-		if !d.names.add(&n, v.Key) {
-			return dst, i, d.duplicate(at, v.Key)
+		if !d.AddName(&n, v.Key) {
+			return dst, i, d.Duplicate(at, v.Key)
 		}
 		valueAt := i
 		if i < len(b) && b[i]-'0' <= 9 { // what nearly every feature is
-			end, expected := scanNumber(b, i)
+			end, expected := jsonscan.ScanNumber(b, i)
 			if expected != "" {
-				return dst, i, d.syntax(end, expected)
+				return dst, i, d.Syntax(end, expected)
 			}
 			v.Raw, v.Kind, i = b[i:end:end], models.KindNumber, end
-		} else if v.Raw, v.Kind, i, err = d.value(i, depth+1); err != nil {
+		} else if v.Raw, v.Kind, i, err = d.Value(i, depth+1); err != nil {
 			return dst, i, err
 		}
 		if d.fault == nil {
@@ -50,11 +51,11 @@ func (d *Decoder) members(i, depth int, section string, limit int, dst []models.
 		}
 		if len(b)-i >= 2 && b[i] == ',' && b[i+1] > ' ' {
 			i++
-		} else if i, more, err = d.more(i, '}'); err != nil {
+		} else if i, more, err = d.More(i, '}'); err != nil {
 			return dst, i, err
 		}
 	}
-	d.names.close(&n)
+	d.CloseNames(&n)
 	d.section = ""
 	return dst, i, nil
 }
@@ -78,8 +79,8 @@ func (d *Decoder) checkMember(at, valueAt int, v *models.Value, limit, have int)
 	case "features":
 		if v.Kind == models.KindObject {
 			d.refuse(valueAt, v.Key, "must be a number, a string, a bool or an array, got an object")
-		} else if v.Kind == models.KindArray && d.objectAt >= 0 {
-			d.refuse(d.objectAt, v.Key, "must be an array of numbers, strings or bools, got one with an object in it")
+		} else if v.Kind == models.KindArray && d.ObjectAt >= 0 {
+			d.refuse(d.ObjectAt, v.Key, "must be an array of numbers, strings or bools, got one with an object in it")
 		}
 	case "context":
 		if v.Kind >= models.KindArray {
@@ -95,7 +96,7 @@ func (d *Decoder) checkEntity(at int, v *models.Value) {
 	if v.Kind != models.KindString && v.Kind != models.KindNumber {
 		d.refuse(at, v.Key, "must be a string or an integer, got ", v.Kind.String())
 	} else if v.Kind == models.KindNumber && (bytes.ContainsAny(v.Raw, ".eE") || string(v.Raw) == "-0") {
-		d.refuse(at, v.Key, "must be a string or an integer, got the number ", shown(v.Raw))
+		d.refuse(at, v.Key, "must be a string or an integer, got the number ", jsonscan.Shown(v.Raw))
 	} else if problem := d.idProblem(v.Raw); problem != "" {
 		d.refuse(at, v.Key, problem)
 	}

@@ -104,3 +104,24 @@ func (h half) append(dst []byte, v float32) []byte {
 	}
 	return AppendFloat32(dst[:mark], v)
 }
+
+// RoundHalf is the 16-bit float that is nearest to v, ties to even; false when v
+// is too large for the type. v is finite.
+func RoundHalf(t models.DType, v float64) (bits uint16, ok bool) {
+	h, largest := halfOf(t), 65504.0
+	if h == bfloat16 {
+		largest = 0x1.fep127
+	}
+	if v != 0 {
+		v = h.round(v)
+	}
+	b := math.Float32bits(float32(v)) // exact: a float32 holds every value of the type
+	switch abs := math.Abs(v); {
+	case h == bfloat16:
+		return uint16(b >> 16), abs <= largest
+	case abs < 0x1p-14: // below the smallest normal value: units of the smallest step
+		return uint16(b>>16)&0x8000 | uint16(abs*0x1p24), true
+	default:
+		return uint16(b>>16)&0x8000 | uint16((b&0x7fffffff-(127-15)<<23)>>13), abs <= largest
+	}
+}

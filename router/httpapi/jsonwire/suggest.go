@@ -2,10 +2,13 @@ package jsonwire
 
 import "strings"
 
+// maxMisspelt is the longest name that is compared with the known ones, in bytes.
+const maxMisspelt = 128
+
 // nearest is which of the known names (a list with commas) a caller may have
 // meant; "" when none is near. It runs on the error path only.
 func nearest(name []byte, known string) string {
-	if len(name) > 2*shownBytes {
+	if len(name) > maxMisspelt {
 		return ""
 	}
 	plain := squeeze(string(name))

@@ -52,88 +52,95 @@ func (w *tensorWriter) nested(shape []int) {
 
 // elements writes the next n elements with commas between them.
 func (w *tensorWriter) elements(n int) {
-	switch w.dtype {
+	if w.dtype == models.String {
+		for i := range n {
+			w.dst = AppendString(comma(w.dst, i), w.row.StringAt(w.at+i))
+		}
+		w.at += n
+		return
+	}
+	end := w.at + n*w.dtype.Size()
+	var ok bool
+	w.dst, ok = AppendElements(w.dst, w.dtype, w.row.Data[w.at:end])
+	w.ok = w.ok && ok
+	w.at = end
+}
+
+// AppendElements adds little-endian elements of a fixed width with commas between
+// them. ok is false as for AppendTensor.
+func AppendElements(dst []byte, t models.DType, data []byte) (out []byte, ok bool) {
+	switch t {
 	case models.Float32:
-		w.float32s(n)
+		return appendFloat32s(dst, data)
 	case models.Float64:
-		w.float64s(n)
+		return appendFloat64s(dst, data)
 	case models.Float16, models.BFloat16:
-		w.halves(n)
-	case models.String:
-		for i := range n {
-			w.dst = AppendString(w.comma(i), w.row.StringAt(w.at+i))
-		}
-		w.at += n
+		return appendHalves(dst, t, data)
 	case models.Bool:
-		for i := range n {
-			w.dst = strconv.AppendBool(w.comma(i), w.row.Bool(w.at+i))
+		for i, b := range data {
+			dst = strconv.AppendBool(comma(dst, i), b != 0)
 		}
-		w.at += n
 	case models.Uint8, models.Uint16, models.Uint32, models.Uint64:
-		for i := range n {
-			w.dst = strconv.AppendUint(w.comma(i), w.unsigned(), 10)
+		size := t.Size()
+		for i := 0; i < len(data); i += size {
+			dst = strconv.AppendUint(comma(dst, i), unsigned(data[i:], size), 10)
 		}
 	case models.Int8, models.Int16, models.Int32, models.Int64:
-		for i := range n {
-			size := w.dtype.Size()
-			shift := 64 - 8*size // moves the sign to where int64 has it
-			w.dst = strconv.AppendInt(w.comma(i), int64(w.unsigned()<<shift)>>shift, 10)
+		size := t.Size()
+		shift := 64 - 8*size // moves the sign to where int64 has it
+		for i := 0; i < len(data); i += size {
+			dst = strconv.AppendInt(comma(dst, i), int64(unsigned(data[i:], size)<<shift)>>shift, 10)
 		}
 	default:
-		w.ok = false
+		return dst, false
 	}
+	return dst, true
 }
 
-// comma is dst with what belongs before element i.
-func (w *tensorWriter) comma(i int) []byte {
+// comma adds what belongs before an element; i is 0 for the first.
+func comma(dst []byte, i int) []byte {
 	if i == 0 {
-		return w.dst
+		return dst
 	}
-	return append(w.dst, ',')
+	return append(dst, ',')
 }
 
-func (w *tensorWriter) float32s(n int) {
-	for i := range n {
-		v := w.row.Float32(w.at)
-		w.at += 4
+func appendFloat32s(dst, data []byte) (out []byte, ok bool) {
+	for i := 0; i < len(data); i += 4 {
+		v := math.Float32frombits(binary.LittleEndian.Uint32(data[i:]))
 		if !Finite(float64(v)) {
-			w.ok = false
-			return
+			return dst, false
 		}
-		w.dst = AppendFloat32(w.comma(i), v)
+		dst = AppendFloat32(comma(dst, i), v)
 	}
+	return dst, true
 }
 
-func (w *tensorWriter) float64s(n int) {
-	for i := range n {
-		v := w.row.Float64(w.at)
-		w.at += 8
+func appendFloat64s(dst, data []byte) (out []byte, ok bool) {
+	for i := 0; i < len(data); i += 8 {
+		v := math.Float64frombits(binary.LittleEndian.Uint64(data[i:]))
 		if !Finite(v) {
-			w.ok = false
-			return
+			return dst, false
 		}
-		w.dst = AppendFloat64(w.comma(i), v)
+		dst = AppendFloat64(comma(dst, i), v)
 	}
+	return dst, true
 }
 
-func (w *tensorWriter) halves(n int) {
-	h := halfOf(w.dtype)
-	for i := range n {
-		v := h.value(binary.LittleEndian.Uint16(w.row.Data[w.at:]))
-		w.at += 2
-		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-			w.ok = false
-			return
+func appendHalves(dst []byte, t models.DType, data []byte) (out []byte, ok bool) {
+	h := halfOf(t)
+	for i := 0; i < len(data); i += 2 {
+		v := h.value(binary.LittleEndian.Uint16(data[i:]))
+		if !Finite(float64(v)) {
+			return dst, false
 		}
-		w.dst = h.append(w.comma(i), v)
+		dst = h.append(comma(dst, i), v)
 	}
+	return dst, true
 }
 
-// unsigned reads the next integer element as the bits it has.
-func (w *tensorWriter) unsigned() uint64 {
-	b := w.row.Data[w.at:]
-	size := w.dtype.Size()
-	w.at += size
+// unsigned reads an integer element as the bits it has.
+func unsigned(b []byte, size int) uint64 {
 	switch size {
 	case 1:
 		return uint64(b[0])

@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"hotpath/models/promotion"
 	"hotpath/models/repository"
 	"hotpath/resilience"
 	"hotpath/router"
@@ -23,6 +24,7 @@ type Repository interface {
 	Unload(ctx context.Context, model string, version int) error
 	Promote(ctx context.Context, model string, version int) error
 	Rollback(ctx context.Context, model string) error
+	SetLabel(ctx context.Context, model, label string, version int) error
 }
 
 // Options say where the answers come from. All of them are needed; the
@@ -46,7 +48,12 @@ type Options struct {
 	// GuardHold opens a guard until it is released; ErrNoGuard when there is none
 	// of that name.
 	GuardHold func(name string, open bool) error
-	Log       *slog.Logger
+	// Deployments bring versions into service. DeploymentDefaults are for what a
+	// request does not say, and UploadTimeout bounds the arrival of its files.
+	Deployments        Deployments
+	DeploymentDefaults promotion.Request
+	UploadTimeout      time.Duration
+	Log                *slog.Logger
 }
 
 // operationTimeout bounds a POST. It is less than the server's write timeout, so
@@ -57,11 +64,13 @@ type handler struct {
 	o       Options
 	mux     *http.ServeMux
 	origins *http.CrossOriginProtection
+	// watchers holds one for each deployment that is being watched.
+	watchers chan struct{}
 }
 
 // New makes the admin port's handler.
 func New(o Options) http.Handler {
-	h := &handler{o: o, mux: http.NewServeMux(), origins: http.NewCrossOriginProtection()}
+	h := &handler{o: o, mux: http.NewServeMux(), origins: http.NewCrossOriginProtection(), watchers: make(chan struct{}, maxWatchers)}
 	h.get("/livez", h.live)
 	h.get("/health/liveness", h.live)
 	h.get("/readyz", h.ready)
@@ -77,6 +86,13 @@ func New(o Options) http.Handler {
 	h.post("/admin/models/{model}/unload", strict(h.unload, "version"))
 	h.post("/admin/models/{model}/promote", strict(h.promote, "version"))
 	h.post("/admin/models/{model}/rollback", strict(h.rollback))
+	h.put("/admin/models/{model}/labels/{label}", strict(h.putLabel, "version"))
+	h.delete("/admin/models/{model}/labels/{label}", strict(h.deleteLabel))
+	h.upload("/admin/models/{model}/deployments", strict(h.deploy, deploymentParameters...))
+	h.get("/admin/models/{model}/deployments", strict(h.modelDeployments))
+	h.get("/admin/deployments", strict(h.deployments))
+	h.get("/admin/deployments/{id}", strict(h.deployment, "watch"))
+	h.delete("/admin/deployments/{id}", strict(h.cancelDeployment))
 	h.get("/admin/experiments", strict(h.experiments))
 	h.get("/admin/experiments/assign", strict(h.assign, "model", "user_id", attributePrefix))
 	h.post("/admin/reload", strict(h.reload))
@@ -97,9 +113,14 @@ func (h *handler) get(path string, e endpoint) {
 	})
 }
 
-// post adds an operation: checked for its origin, bounded in time and logged.
-func (h *handler) post(path string, e endpoint) {
-	h.mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
+func (h *handler) post(path string, e endpoint)   { h.operation(http.MethodPost, path, e) }
+func (h *handler) put(path string, e endpoint)    { h.operation(http.MethodPut, path, e) }
+func (h *handler) delete(path string, e endpoint) { h.operation(http.MethodDelete, path, e) }
+
+// operation adds what changes something: checked for its origin, bounded in time
+// and logged.
+func (h *handler) operation(method, path string, e endpoint) {
+	h.mux.HandleFunc(method+" "+path, func(w http.ResponseWriter, r *http.Request) {
 		err := h.checkPost(r)
 		if err == nil {
 			ctx, cancel := context.WithTimeout(r.Context(), operationTimeout)
@@ -120,7 +141,7 @@ func (h *handler) checkPost(r *http.Request) error {
 		return failf(http.StatusForbidden, codeCrossOrigin, "a page of another origin may not use the admin port: %w", err)
 	}
 	if n, err := io.CopyN(io.Discard, r.Body, 1); n > 0 {
-		return failf(http.StatusBadRequest, router.BadRequest.String(), "a POST to the admin port takes no body; give parameters in the query, as in ?version=2")
+		return failf(http.StatusBadRequest, router.BadRequest.String(), "an operation takes no body; give parameters in the query, as in ?version=2")
 	} else if err != nil && err != io.EOF {
 		return failf(http.StatusBadRequest, router.BadRequest.String(), "the request could not be read: %w", err)
 	}

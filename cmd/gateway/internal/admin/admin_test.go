@@ -56,6 +56,9 @@ func (f *fakeRepository) Promote(ctx context.Context, m string, v int) error {
 func (f *fakeRepository) Rollback(ctx context.Context, m string) error {
 	return f.note(ctx, "rollback", m, 0)
 }
+func (f *fakeRepository) SetLabel(ctx context.Context, m, label string, v int) error {
+	return f.note(ctx, "label "+label+" of", m, v)
+}
 
 // port is a handler with everything around it faked or small.
 type port struct {
@@ -86,7 +89,7 @@ func newPort(t *testing.T) *port {
 			{Name: "adults", Model: "risk", Targeting: &abtest.Condition{Attribute: "age", Gte: new(18.0)},
 				Overrides: map[string][]string{"b": {"vip"}}, Fallback: "a",
 				Variants: []abtest.VariantConfig{{Name: "a", Weight: &half}, {Name: "b", Weight: &half, Version: 1}, {Name: "s", Shadow: true, Sample: &sample, Version: 1}}},
-			{Name: "off", Model: "risk", Layer: "l", Range: []int{0, 100}, Enabled: new(false),
+			{Name: "off", Model: "risk", Layer: "l", Range: []int{0, 100}, State: "stopped",
 				Variants: []abtest.VariantConfig{{Name: "only", Weight: new(100.0)}}},
 		}})
 	if err != nil {
@@ -238,6 +241,11 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		{"POST", "/admin/models/risk/promote", "", 400, "bad_request", "version is missing"},
 		{"POST", "/admin/models/risk/rollback?version=1", "", 400, "bad_request", "takes none"},
 		{"POST", "/admin/models/risk/load?version=%zz", "", 400, "bad_request", "malformed"},
+		{"PUT", "/admin/models/risk/labels/stable", "", 400, "bad_request", "version is missing"},
+		{"PUT", "/admin/models/risk/labels/stable?version=0", "", 400, "bad_request", "integer from 1"},
+		{"PUT", "/admin/models/risk/labels/stable?version=2", `{"version":2}`, 400, "bad_request", "takes no body"},
+		{"DELETE", "/admin/models/risk/labels/stable?version=2", "", 400, "bad_request", "takes none"},
+		{"POST", "/admin/models/risk/labels/stable?version=2", "", 405, "method_not_allowed", "takes DELETE, PUT, not POST"},
 		{"POST", "/admin/models/risk/load", `{"version":2}`, 400, "bad_request", "takes no body"},
 		{"GET", "/admin/experiments/assign", "", 400, "bad_request", "user_id has 0 bytes"},
 		{"GET", "/admin/experiments/assign?user_id=" + strings.Repeat("x", 257), "", 400, "bad_request", "257"},

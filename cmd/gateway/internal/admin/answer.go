@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"hotpath/abtest"
+	"hotpath/models/promotion"
 	"hotpath/models/repository"
 	"hotpath/models/strictyaml"
 	"hotpath/router"
@@ -59,6 +60,7 @@ func badRequest(format string, args ...any) *failure {
 var repositoryStatus = map[repository.Code]int{
 	repository.CodeUnknownModel:   http.StatusNotFound,
 	repository.CodeUnknownVersion: http.StatusNotFound,
+	repository.CodeUnknownLabel:   http.StatusNotFound,
 	repository.CodeBadRequest:     http.StatusBadRequest,
 	repository.CodeBadModel:       http.StatusUnprocessableEntity,
 	repository.CodeConflict:       http.StatusConflict,
@@ -70,12 +72,17 @@ var repositoryStatus = map[repository.Code]int{
 func failureOf(err error) *failure {
 	var own *failure
 	var repo *repository.Error
+	var deployment *promotion.Error
 	switch {
 	case errors.As(err, &own):
 		return own
 	case errors.As(err, &repo):
 		if status, known := repositoryStatus[repo.Code]; known {
 			return &failure{status: status, code: string(repo.Code), err: err}
+		}
+	case errors.As(err, &deployment):
+		if status, known := promotionStatus[deployment.Code]; known {
+			return &failure{status: status, code: string(deployment.Code), err: err}
 		}
 	case errors.Is(err, ErrNoGuard):
 		return &failure{status: http.StatusNotFound, code: codeUnknownGuard, err: err}

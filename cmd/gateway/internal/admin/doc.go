@@ -14,6 +14,11 @@
 //	POST /admin/models/{model}/unload[?version=N]  without a version: the whole model
 //	POST /admin/models/{model}/promote?version=N
 //	POST /admin/models/{model}/rollback
+//	POST /admin/models/{model}/deployments         the model's files, or ?from=N
+//	GET  /admin/models/{model}/deployments
+//	GET  /admin/deployments
+//	GET  /admin/deployments/{id}[?watch=true]      with watch: server-sent events
+//	DELETE /admin/deployments/{id}                 cancels it
 //	GET  /admin/experiments
 //	GET  /admin/experiments/assign?user_id=U[&model=M][&attr.NAME=VALUE...]
 //	POST /admin/reload                             reads the experiments file again
@@ -24,11 +29,13 @@
 // Answers are JSON but for metrics, profiles and the configuration. Errors are
 // {"error":{"code":"…","message":"…"}} in the vocabulary of the traffic port,
 // with 404 for what is not there, 409 for what does not fit the state of
-// things, and 422 for a model or file that is wrong. POSTs take no body. Unknown
+// things, and 422 for a model or file that is wrong. Operations take no body, but
+// for a deployment, whose files they are. Unknown
 // and repeated query parameters are refused. A POST that a browser sends on
 // behalf of another site is refused, since loopback is no protection from a page
 // that the operator has open. There is no authentication: who can reach the port
 // may use it.
 //
-// The package owns no state and starts no goroutine.
+// The package owns no state but the number of deployments that are watched. Its
+// goroutines are one for each of those, and end with the request.
 package admin

@@ -31,13 +31,22 @@ type ExperimentList struct {
 
 // Experiment is one compiled experiment.
 type Experiment struct {
-	Name    string `json:"name"`
-	Model   string `json:"model"`
-	Enabled bool   `json:"enabled"`
-	Salt    string `json:"salt"`
-	Layer   string `json:"layer,omitempty"`
+	Name  string `json:"name"`
+	Model string `json:"model"`
+	// State is draft, running, paused, stopped or archived.
+	State string `json:"state"`
+	Salt  string `json:"salt"`
+	// Unit is what is assigned, such as user.
+	Unit  string `json:"unit"`
+	Layer string `json:"layer,omitempty"`
 	// Range is [from, to) of the layer's 10,000 buckets.
-	Range    [2]int    `json:"range"`
+	Range [2]int `json:"range"`
+	// Start and End are when it assigns; absent: open.
+	Start *time.Time `json:"start,omitempty"`
+	End   *time.Time `json:"end,omitempty"`
+	// Ramp is the share of the targeted units in it at the moment, in percent.
+	Ramp     float64   `json:"ramp"`
+	Sticky   bool      `json:"sticky,omitempty"`
 	Targeted bool      `json:"targeted"`
 	Fallback string    `json:"fallback,omitempty"`
 	Variants []Variant `json:"variants"`
@@ -47,12 +56,16 @@ type Experiment struct {
 type Variant struct {
 	Name  string `json:"name"`
 	Model string `json:"model"`
-	// Version 0 is the model's current one.
-	Version int `json:"version"`
+	// Version 0 is that of Label, or without one the model's current one.
+	Version int    `json:"version"`
+	Label   string `json:"label,omitempty"`
 	// Weight and Sample are percent; Sample is a shadow's.
 	Weight float64 `json:"weight"`
+	Canary bool    `json:"canary,omitempty"`
 	Shadow bool    `json:"shadow,omitempty"`
 	Sample float64 `json:"sample,omitempty"`
+	// Payload is handed out with the variant.
+	Payload json.RawMessage `json:"payload,omitempty"`
 }
 
 func (e Experiments) status() ExperimentsStatus {
@@ -75,17 +88,29 @@ func (e Experiments) status() ExperimentsStatus {
 func (e Experiments) list() ExperimentList {
 	out := ExperimentList{ExperimentsStatus: e.status(), List: []Experiment{}}
 	for _, x := range e.Plan.Experiments() {
-		low, high := x.Range()
-		one := Experiment{Name: x.Name(), Model: x.Model(), Enabled: x.Enabled(), Salt: x.Salt(), Layer: x.Layer(),
-			Range: [2]int{low, high}, Targeted: x.Targeted()}
-		if f := x.Fallback(); f != nil {
-			one.Fallback = f.Name()
-		}
-		for _, v := range x.Variants() {
-			one.Variants = append(one.Variants, Variant{Name: v.Name(), Model: v.Model(), Version: v.Version(),
-				Weight: float64(v.Weight()) / 100, Shadow: v.Shadow(), Sample: float64(v.Sample()) / 100})
-		}
-		out.List = append(out.List, one)
+		out.List = append(out.List, describe(x, time.Now().Unix()))
+	}
+	return out
+}
+
+// describe shows a compiled experiment at a moment.
+func describe(x *abtest.Experiment, now int64) Experiment {
+	low, high := x.Range()
+	out := Experiment{Name: x.Name(), Model: x.Model(), State: x.State().String(), Salt: x.Salt(), Unit: x.Unit(), Layer: x.Layer(),
+		Range: [2]int{low, high}, Ramp: float64(x.RampShare(now)) / 100, Sticky: x.Sticky(), Targeted: x.Targeted()}
+	start, end, hasStart, hasEnd := x.Schedule()
+	if hasStart {
+		out.Start = new(time.Unix(start, 0).UTC())
+	}
+	if hasEnd {
+		out.End = new(time.Unix(end, 0).UTC())
+	}
+	if f := x.Fallback(); f != nil {
+		out.Fallback = f.Name()
+	}
+	for _, v := range x.Variants() {
+		out.Variants = append(out.Variants, Variant{Name: v.Name(), Model: v.Model(), Version: v.Version(), Label: v.Label(),
+			Weight: float64(v.Weight()) / 100, Canary: v.Canary(), Shadow: v.Shadow(), Sample: float64(v.Sample()) / 100, Payload: v.Payload()})
 	}
 	return out
 }
@@ -118,7 +143,8 @@ type Assignment struct {
 	// Shadows that would score the request too.
 	Shadows []string `json:"shadows,omitempty"`
 	// Considered is what every experiment about the model says by itself, in the
-	// order of the file. The first override decides, else the first split.
+	// order of the file. The first override decides, else the first sticky one, else
+	// the first split or paused.
 	Considered []Considered `json:"considered"`
 }
 
@@ -155,20 +181,20 @@ func (h *handler) assign(w http.ResponseWriter, _ *http.Request, q url.Values) e
 	if plan == nil && !inRepository {
 		return failf(http.StatusNotFound, "unknown_model", "there is no model named %.140q, and no experiment about one", model)
 	}
-	attrs := queryAttributes(q)
-	a := plan.Assign([]byte(user), attrs, nil)
+	r := abtest.Request{User: []byte(user), Attributes: queryAttributes(q), Now: time.Now().Unix()}
+	a := plan.Assign(&r)
 	out := Assignment{Model: model, UserID: user, Digest: e.Plan.Digest().String(), Reason: a.Reason.String(),
 		ServedModel: model, ServedVersion: status.Current, Considered: []Considered{}}
 	if a.Variant != nil {
 		out.Experiment, out.Variant = a.Experiment.Name(), a.Variant.Name()
 		out.ServedModel, out.ServedVersion = a.Variant.Model(), h.version(a.Variant)
 		for i, v := range a.Experiment.Shadows() {
-			if a.Experiment.ShadowHit(i, []byte(user)) {
+			if a.ShadowHit(i) {
 				out.Shadows = append(out.Shadows, v.Name())
 			}
 		}
 	}
-	for _, c := range plan.Explain(nil, []byte(user), attrs) {
+	for _, c := range plan.Explain(nil, &r) {
 		one := Considered{Experiment: c.Experiment.Name(), Reason: c.Reason.String(), Bucket: int(c.Bucket)}
 		if c.Variant != nil {
 			one.Variant = c.Variant.Name()
@@ -178,13 +204,21 @@ func (h *handler) assign(w http.ResponseWriter, _ *http.Request, q url.Values) e
 	return writeJSON(w, http.StatusOK, out)
 }
 
-// version is a variant's, or the current one of its model.
+// version is a variant's, by number or label, or the current one of its model.
 func (h *handler) version(v *abtest.Variant) int {
 	if v.Version() != 0 {
 		return v.Version()
 	}
 	m, _ := h.o.Repository.List().Model(v.Model())
-	return m.Current
+	if v.Label() == "" {
+		return m.Current
+	}
+	for _, l := range m.Labels {
+		if l.Label == v.Label() {
+			return l.Version
+		}
+	}
+	return 0
 }
 
 // queryAttributes are the attr.NAME parameters. Targeting decides by type, so a

@@ -16,20 +16,20 @@ func TestExperimentsAreListed(t *testing.T) {
 	if l.Digest != p.plan.Digest().String() || l.File != "experiments.yaml" || len(l.List) != 2 {
 		t.Fatalf("%+v", l)
 	}
-	want := Experiment{Name: "adults", Model: "risk", Enabled: true, Salt: "adults", Range: [2]int{0, 10000}, Targeted: true, Fallback: "a",
+	want := Experiment{Name: "adults", Model: "risk", State: "running", Salt: "adults", Unit: "user", Range: [2]int{0, 10000}, Ramp: 100, Targeted: true, Fallback: "a",
 		Variants: []Variant{{Name: "a", Model: "risk", Weight: 50}, {Name: "b", Model: "risk", Version: 1, Weight: 50},
 			{Name: "s", Model: "risk", Version: 1, Shadow: true, Sample: 10}}}
 	if !reflect.DeepEqual(l.List[0], want) {
 		t.Errorf("got  %+v\nwant %+v", l.List[0], want)
 	}
-	if off := l.List[1]; off.Enabled || off.Layer != "l" || off.Range != [2]int{0, 100} {
+	if off := l.List[1]; off.State != "stopped" || off.Layer != "l" || off.Range != [2]int{0, 100} {
 		t.Errorf("%+v", off)
 	}
 }
 
 func TestAssignSaysWhatAndWhy(t *testing.T) {
 	p := newPort(t)
-	off := Considered{Experiment: "off", Reason: "disabled"}
+	off := Considered{Experiment: "off", Reason: "not_running"}
 	for _, c := range []struct {
 		query, variant, reason string
 		version                int

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -63,6 +64,18 @@ func TestARealRepository(t *testing.T) {
 	p.refused(p.do("POST", "/admin/models/echo/rollback", ""), 409, "conflict")
 	current("/promote?version=2", 2)
 	p.refused(p.do("POST", "/admin/models/echo/promote?version=9", ""), 404, "unknown_version")
+	labelled := func(method, target string, want ...repository.Label) {
+		t.Helper()
+		if m := decode[repository.ModelStatus](p, p.do(method, "/admin/models/echo/labels/"+target, "")); !slices.Equal(m.Labels, want) {
+			t.Errorf("%s %s: %+v, want %+v", method, target, m.Labels, want)
+		}
+	}
+	labelled("PUT", "stable?version=1", repository.Label{Label: "stable", Version: 1, Wanted: 1, Set: true})
+	labelled("PUT", "stable?version=2", repository.Label{Label: "stable", Version: 2, Wanted: 2, Set: true})
+	labelled("DELETE", "stable")
+	p.refused(p.do("DELETE", "/admin/models/echo/labels/stable", ""), 404, "unknown_label")
+	p.refused(p.do("PUT", "/admin/models/echo/labels/7?version=1", ""), 400, "bad_request")
+	p.refused(p.do("PUT", "/admin/models/echo/labels/stable?version=9", ""), 404, "unknown_version")
 	put("3", []byte("no model at all"))
 	p.refused(p.do("POST", "/admin/models/echo/load?version=3", ""), 422, "bad_model")
 	p.refused(p.do("POST", "/admin/models/echo/unload?version=2", ""), 409, "conflict")

@@ -16,6 +16,8 @@ import (
 	"hotpath/abtest"
 	"hotpath/batcher"
 	"hotpath/cmd/gateway/internal/admin"
+	"hotpath/models"
+	"hotpath/models/promotion"
 	"hotpath/models/repository"
 	"hotpath/models/strictyaml"
 	"hotpath/resilience"
@@ -39,11 +41,15 @@ func (f *fakeRepository) Load(context.Context, string, int) error    { return f.
 func (f *fakeRepository) Unload(context.Context, string, int) error  { return f.err }
 func (f *fakeRepository) Promote(context.Context, string, int) error { return f.err }
 func (f *fakeRepository) Rollback(context.Context, string) error     { return f.err }
+func (f *fakeRepository) SetLabel(context.Context, string, string, int) error {
+	return f.err
+}
 
 // adminPort is the real admin handler over fakes.
 type adminPort struct {
 	c         *contract
 	repo      *fakeRepository
+	deploys   *fakeDeployments
 	handler   http.Handler
 	readiness string
 	reloadErr error
@@ -56,24 +62,27 @@ func newAdminPort(t *testing.T, c *contract) *adminPort {
 	rig := routertest.NewRig(t, routertest.Options())
 	rig.Serve(abtest.Config{}, rig.Version("risk", 2))
 	half, all, sample, adult := 50.0, 100.0, 10.0, 18.0
-	off := false
 	plan, err := abtest.Compile(abtest.Config{Layers: []abtest.LayerConfig{{Name: "l"}}, Experiments: []abtest.ExperimentConfig{
 		{Name: "adults", Model: "risk", Targeting: &abtest.Condition{Attribute: "age", Gte: &adult}, Overrides: map[string][]string{"b": {"vip"}}, Fallback: "a",
 			Variants: []abtest.VariantConfig{{Name: "a", Weight: &half}, {Name: "b", Weight: &half, Version: 1}, {Name: "s", Shadow: true, Sample: &sample}, {Name: "t", Shadow: true}}},
-		{Name: "off", Model: "risk", Layer: "l", Range: []int{0, 100}, Enabled: &off, Variants: []abtest.VariantConfig{{Name: "only", Weight: &all}}},
+		{Name: "off", Model: "risk", Layer: "l", Range: []int{0, 100}, State: "stopped", Variants: []abtest.VariantConfig{{Name: "only", Weight: &all}}},
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	p := &adminPort{c: c, readiness: httpapi.StatusReady, repo: &fakeRepository{status: repository.Status{Dir: "repo", ScannedAt: now, ScanError: "no",
+	p := &adminPort{c: c, readiness: httpapi.StatusReady, repo: &fakeRepository{status: repository.Status{Dir: "repo", Mode: repository.ModeWatch, ScannedAt: now, ScanError: "no",
 		Ignored: []repository.Ignored{{Path: "x", Reason: "no model"}},
-		Models: []repository.ModelStatus{{Name: "risk", Current: 2, Previous: 1, Pin: 2, PinnedUpTo: 3, Versions: []repository.VersionStatus{
-			{Version: 1, State: repository.StateReady, Previous: true, SHA256: "ab", Size: 1, LoadMS: 1.5, LoadedAt: &now},
-			{Version: 3, State: repository.StateRefused, Code: repository.CodeBadModel, Reason: "bad", RefusedAt: &now, MissingOnDisk: true, Loading: true}}},
+		Models: []repository.ModelStatus{{Name: "risk", Current: 2, Previous: 1, Pin: 2, PinnedUpTo: 3,
+			Labels:        []repository.Label{{Label: "stable", Version: 2, Wanted: 2, Set: true}, {Label: "canary", Wanted: 3}},
+			VersionPolicy: models.VersionPolicy{Latest: 2}, ConfigError: "config.yaml:1:1: is wrong", Versions: []repository.VersionStatus{
+				{Version: 1, State: repository.StateReady, Previous: true, SHA256: "ab", Size: 1, MemoryBytes: 9, LoadMS: 1.5, LoadedAt: &now, ConfigFiles: []string{"repo/risk/config.yaml"}},
+				{Version: 3, State: repository.StateRefused, Code: repository.CodeBadModel, Reason: "bad", RefusedAt: &now, MissingOnDisk: true, Loading: true}}},
 			{Name: "empty", Unloaded: true, Versions: []repository.VersionStatus{}}}}}}
 	p.repo.before = p.fail
+	p.deploys = &fakeDeployments{before: p.fail}
 	p.handler = admin.New(admin.Options{
+		Deployments: p.deploys, DeploymentDefaults: promotion.Request{Agreement: 1, MaxLatencyRatio: 1}, UploadTimeout: time.Minute,
 		Repository: p.repo, Gatherer: rig.Registry, Log: slog.New(slog.DiscardHandler),
 		Readiness: func() httpapi.Readiness { return httpapi.Readiness{Status: p.readiness} },
 		Status: func() admin.Status {
@@ -126,22 +135,34 @@ func (p *adminPort) send(t *testing.T, operation, template, method, target, body
 		t.Errorf("%s %s: status %d, want %d: %.300s", method, target, w.Code, want, w.Body)
 	}
 	again := httptest.NewRequest(method, target, strings.NewReader(body))
+	again.Header = request.Header
 	p.c.check(t, exchange{method: operation, template: template, request: again, params: params(template, again.URL.Path),
 		status: w.Code, header: w.Header(), body: w.Body.Bytes()})
 }
 
-// params reads the path's parameter: there is at most one.
+// params reads the path's parameters. The value of the last one may hold slashes.
 func params(template, path string) map[string]string {
-	before, rest, ok := strings.Cut(template, "{")
-	if !ok {
-		return nil
+	values := map[string]string{}
+	for {
+		before, rest, ok := strings.Cut(template, "{")
+		if !ok {
+			return values
+		}
+		name, after, _ := strings.Cut(rest, "}")
+		value := strings.TrimPrefix(path, before)
+		if separator, _, more := strings.Cut(after, "{"); more {
+			value, _, _ = strings.Cut(value, separator)
+		} else {
+			value = strings.TrimSuffix(value, after)
+		}
+		path = strings.TrimPrefix(path, before+value)
+		template = after
+		plain, err := url.PathUnescape(value)
+		if err != nil {
+			panic(err)
+		}
+		values[name] = plain
 	}
-	name, after, _ := strings.Cut(rest, "}")
-	value, err := url.PathUnescape(strings.TrimSuffix(strings.TrimPrefix(path, before), after))
-	if err != nil {
-		panic(err)
-	}
-	return map[string]string{name: value}
 }
 
 func (c *contract) admin(t *testing.T) {
@@ -161,6 +182,7 @@ func (c *contract) admin(t *testing.T) {
 		p.page(t, path, path, "")
 	}
 	p.models(t)
+	p.deployments(t)
 	p.experiments(t)
 	p.guards(t)
 	p.profiles(t)
@@ -202,9 +224,32 @@ func (p *adminPort) models(t *testing.T) {
 		p.send(t, "POST", template, "POST", path+query, "", 500)
 	}
 	p.repo.err = nil
+	p.labels(t)
 	p.send(t, "POST", one+"/unload", "POST", "/admin/models/gone/unload", "", 200)
 	p.send(t, "POST", one+"/promote", "POST", "/admin/models/risk/promote", "", 400)
 	p.send(t, "POST", one+"/load", "POST", "/admin/models/risk/load?version=zero", "", 400)
+}
+
+func (p *adminPort) labels(t *testing.T) {
+	t.Helper()
+	const template, path = "/admin/models/{model}/labels/{label}", "/admin/models/risk/labels/stable"
+	for method, query := range map[string]string{"PUT": "?version=2", "DELETE": ""} {
+		p.send(t, method, template, method, path+query, "", 200)
+		p.send(t, method, template, method, path+query, "{}", 400)
+		p.send(t, method, template, method, path+query, "", 403, "Sec-Fetch-Site", "cross-site")
+		p.send(t, method, template, "POST", path, "", 405)
+		for code, status := range map[repository.Code]int{repository.CodeUnknownModel: 404, repository.CodeUnknownVersion: 404, repository.CodeUnknownLabel: 404,
+			repository.CodeBadRequest: 400, repository.CodeBadModel: 422, repository.CodeConflict: 409, repository.CodeDeadline: 504, repository.CodeClosed: 503} {
+			p.repo.err = &repository.Error{Code: code, Model: "risk", Version: 2, Reason: "because"}
+			if method == "PUT" || code != repository.CodeBadModel {
+				p.send(t, method, template, method, path+query, "", status)
+			}
+		}
+		p.repo.err = errors.New("a bug")
+		p.send(t, method, template, method, path+query, "", 500)
+		p.repo.err = nil
+	}
+	p.send(t, "PUT", template, "PUT", path, "", 400)
 }
 
 // operation provokes what every POST is refused with.

@@ -24,7 +24,8 @@ const document = "../../../../docs/openapi.yaml"
 
 // unprovoked lists documented answers that no test here gets, with the reason.
 var unprovoked = map[string]string{
-	"GET /metrics 503": "needs four scrapes that do not end, or one of ten seconds; it is promhttp's own answer",
+	"GET /metrics 503":                "needs four scrapes that do not end, or one of ten seconds; it is promhttp's own answer",
+	"GET /admin/deployments/{id} 503": "needs as many watchers as there may be; package admin tests it",
 }
 
 // contract checks answers against the document and remembers which it has seen.
@@ -124,6 +125,7 @@ func (c *contract) complete(t *testing.T) {
 func TestContract(t *testing.T) {
 	c := load(t)
 	t.Run("traffic", c.traffic)
+	t.Run("protocol", c.protocol)
 	t.Run("admin", c.admin)
 	c.complete(t)
 }
@@ -149,8 +151,12 @@ func TestEveryRouteIsDocumented(t *testing.T) {
 			t.Fatalf("only %d routes found in %v: has their form changed?", found, files)
 		}
 	}
-	collect(`"(/[a-z0-9/]+)"(?:, |:\n)`, "../../../../router/httpapi/handler.go")
-	collect(`(?:h\.get\(|h\.post\(|Handle\("GET |HandleFunc\("(?:GET|POST) )"?(/[^"]+)"`, "../admin/admin.go", "../admin/server.go")
+	collect(`"(/[a-z0-9/]*)"(?:, |:\n)`, "../../../../router/httpapi/routes.go")
+	collect(`\{"(?:GET|POST)", "(/[^"]+)", \(\*Handler\)`, "../../../../router/httpapi/v2.go", "../../../../router/httpapi/v1.go")
+	for _, path := range slices.Concat(inferPaths, predictPaths) {
+		served[path] = true // each is called by the test of the protocols
+	}
+	collect(`(?:h\.get\(|h\.post\(|h\.put\(|h\.delete\(|Handle\("GET |HandleFunc\("(?:GET|POST) )"?(/[^"]+)"`, "../admin/admin.go", "../admin/server.go")
 	delete(served, "/admin/guards/{name...}") // hold and release, checked by their own requests
 	documented := map[string]bool{}
 	for path := range c.doc.Paths.Map() {

@@ -24,20 +24,22 @@ import (
 // trafficPort is the real traffic port over fake models.
 type trafficPort struct {
 	*routertest.Rig
-	c     *contract
-	addr  string
-	ready string
+	c       *contract
+	addr    string
+	ready   string
+	catalog *fakeCatalog
 	// fault is what the model named faulty fails with.
 	fault error
 }
 
-const bodyLimit, batchLimit = 4 << 10, 16 << 10
+const bodyLimit, batchLimit, inferLimit = 4 << 10, 16 << 10, 128 << 10
 
-func newTrafficPort(t *testing.T, c *contract) *trafficPort {
+func newTrafficPort(t *testing.T, c *contract, repositoryAPI bool) *trafficPort {
 	t.Helper()
-	p := &trafficPort{Rig: routertest.NewRig(t, routertest.Options()), c: c, ready: httpapi.StatusReady}
+	p := &trafficPort{Rig: routertest.NewRig(t, routertest.Options()), c: c, ready: httpapi.StatusReady, catalog: &fakeCatalog{}}
 	h, err := httpapi.New(p.Pipeline, p.Metrics, httpapi.Options{DefaultDeadline: time.Second, MaxDeadline: time.Second, ForcedHeader: "X-Hotpath-Variant",
-		AllowExplain: true, Limits: jsonwire.DefaultLimits(), MaxBody: bodyLimit, MaxBatchBody: batchLimit, ServerTiming: true, Log: slog.New(slog.DiscardHandler),
+		AllowExplain: true, Limits: jsonwire.DefaultLimits(), MaxBody: bodyLimit, MaxBatchBody: batchLimit, MaxInferBody: inferLimit, BodyMemory: inferLimit,
+		Catalog: p.catalog, RepositoryAPI: repositoryAPI, RepositoryTimeout: time.Second, ServerTiming: true, Log: slog.New(slog.DiscardHandler),
 		Ready: func() httpapi.Readiness {
 			return httpapi.Readiness{Status: p.ready, Dependencies: map[string]httpapi.Dependency{"models": {Status: httpapi.DependencyOK, Detail: "1 models"}}}
 		}}, p.Registry)
@@ -85,7 +87,8 @@ func (p *trafficPort) serve(t *testing.T) {
 }
 
 // send sends a request over a connection of its own and checks the answer, which
-// it gives. operation is the documented method where the request's is another.
+// it gives. operation is the documented method where the request's is another, with
+// the documented path where that has parameters.
 func (p *trafficPort) send(t *testing.T, operation, method, target, body string, want int, headers ...string) string {
 	t.Helper()
 	text := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %d\r\n", method, target, len(body))
@@ -140,12 +143,16 @@ func (p *trafficPort) receive(t *testing.T, c net.Conn, operation, method, targe
 		name, value, _ := strings.Cut(h, ": ")
 		request.Header.Set(name, value)
 	}
-	p.c.check(t, exchange{method: operation, request: request, status: resp.StatusCode, header: resp.Header, body: answer})
+	x := exchange{method: operation, request: request, status: resp.StatusCode, header: resp.Header, body: answer}
+	if x.method, x.template, _ = strings.Cut(operation, " "); x.template != "" {
+		x.params = params(x.template, request.URL.Path)
+	}
+	p.c.check(t, x)
 	return string(answer)
 }
 
 func (c *contract) traffic(t *testing.T) {
-	p := newTrafficPort(t, c)
+	p := newTrafficPort(t, c, false)
 	single := []string{"/predict", "/v1/predict", "/api/v1/predict"}
 	batch := []string{"/predict/batch", "/v1/predict/batch", "/api/v1/predict/batch"}
 	for _, path := range single {
@@ -221,7 +228,7 @@ func (p *trafficPort) transport(t *testing.T, path string) {
 
 func (p *trafficPort) probes(t *testing.T) {
 	t.Helper()
-	for _, path := range []string{"/livez", "/health/liveness"} {
+	for _, path := range []string{"/", "/livez", "/health/liveness"} {
 		p.send(t, "GET", "GET", path, "", 200)
 		p.send(t, "GET", "POST", path, "", 405)
 	}

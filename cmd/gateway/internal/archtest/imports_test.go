@@ -19,6 +19,7 @@ var may = map[string][]string{
 	"models/strictyaml":       {},
 	"models/onnxscan":         {"models"},
 	"models/repository":       {"models", "models/onnxscan", "models/strictyaml"},
+	"models/promotion":        {"models", "models/repository"},
 	"models/demo":             {},
 	"abtest":                  {},
 	"resilience":              {},
@@ -28,10 +29,14 @@ var may = map[string][]string{
 	"batcher":                 {"models", "resilience/handoff"},
 	"router":                  {"models", "abtest", "resilience", "resilience/handoff"},
 	"router/oip":              {"router", "models"},
-	"router/httpapi":          {"router", "router/httpapi/jsonwire", "router/oip", "models"},
-	"router/httpapi/jsonwire": {"router", "models"},
+	"router/httpapi":          {"router", "router/httpapi/jsonscan", "router/httpapi/jsonwire", "router/httpapi/oipwire", "router/oip", "models"},
+	"router/httpapi/jsonscan": {"models"},
+	"router/httpapi/jsonwire": {"router", "router/httpapi/jsonscan", "models"},
+	"router/httpapi/oipwire":  {"router/httpapi/jsonscan", "router/httpapi/jsonwire", "router/oip", "models"},
+	"router/grpcapi":          {"router", "router/grpcapi/pb", "router/oip", "models"},
+	"router/grpcapi/pb":       {},
 	"bench/floor":             {},
-	"cmd/gateway/internal/admin": {"abtest", "batcher", "features", "models/repository", "models/strictyaml", "resilience",
+	"cmd/gateway/internal/admin": {"abtest", "batcher", "features", "models/promotion", "models/repository", "models/strictyaml", "resilience",
 		"router", "router/httpapi"},
 }
 
@@ -45,6 +50,7 @@ var only = map[string][]string{
 	"github.com/goccy/go-yaml":        {"models/strictyaml"},
 	"github.com/spf13/cobra":          {"cmd/gateway"},
 	"github.com/alicebob/miniredis":   {"features"},
+	"google.golang.org/grpc":          {"router/grpcapi", "router/grpcapi/pb"},
 }
 
 const module = "hotpath"

@@ -29,9 +29,9 @@ func chapters() []chapter {
 		},
 		{
 			title: "Model file",
-			intro: "`<repository>/<model>/config.yaml`, or beside one version's `model.onnx`, where it replaces the model's. Optional, as is every\n" +
-				"key: what the ONNX graph says is not asked for. Where the main file has a `models.default_…` key for a value, that is\n" +
-				"its default.",
+			intro: "`<repository>/<model>/config.yaml`, and in one beside a version's `model.onnx` what is different for that version.\n" +
+				"`version_policy` and `labels` belong into the model's. Optional, as is every key: what the ONNX graph says is not asked\n" +
+				"for. Where the main file has a `models.default_…` key for a value, that is its default.",
 			value: models.DefaultConfig(),
 		},
 	}

@@ -8,7 +8,7 @@ import (
 
 // Config is the whole configuration. Start from Default or Load.
 type Config struct {
-	Server      Server      `yaml:"server" doc:"The two listeners, the limits on what they accept, and how they stop."`
+	Server      Server      `yaml:"server" doc:"The listeners, the limits on what they accept, and how they stop."`
 	Deadline    Deadline    `yaml:"deadline" doc:"The time one request may take, counted from its first byte."`
 	Experiments Experiments `yaml:"experiments" doc:"A/B tests."`
 	Models      Models      `yaml:"models" doc:"The model repository."`
@@ -27,6 +27,9 @@ type Server struct {
 	MaxInFlight       int              `yaml:"max_in_flight" min:"1" max:"1000000" doc:"Most requests in progress; more are answered 503 overloaded."`
 	MaxBodyBytes      strictyaml.Bytes `yaml:"max_body_bytes" min:"1KiB" max:"1GiB" doc:"Largest body of one prediction, in bytes."`
 	MaxBatchBodyBytes strictyaml.Bytes `yaml:"max_batch_body_bytes" min:"1KiB" max:"1GiB" doc:"Largest body of a batch, in bytes."`
+	MaxInferBodyBytes strictyaml.Bytes `yaml:"max_infer_body_bytes" min:"1KiB" max:"1GiB" doc:"Largest body of a request with tensors (/v2/models/{model}/infer, /v1/models/{model}:predict), in bytes, decoded where it is compressed; also the largest size of its tensors."`
+	BodyMemoryBytes   strictyaml.Bytes `yaml:"body_memory_bytes" min:"1MiB" max:"1024GiB" doc:"Most memory for request bodies over 64 KiB being read or scored together, in bytes; more are answered 503 overloaded before they are read."`
+	CompressOverBytes strictyaml.Bytes `yaml:"compress_over_bytes" min:"0" max:"1GiB" doc:"Size from which answers with tensors are compressed for clients that accept gzip or deflate, in bytes; 0: never."`
 	MaxBatchInstances int              `yaml:"max_batch_instances" min:"1" max:"65536" doc:"Most instances of one batch request."`
 	MaxHeaderBytes    strictyaml.Bytes `yaml:"max_header_bytes" min:"1KiB" max:"1MiB" doc:"Largest request line and headers together, in bytes."`
 	MaxJSONDepth      int              `yaml:"max_json_depth" min:"5" max:"1000" doc:"Most levels of arrays and objects in a body."`
@@ -37,6 +40,14 @@ type Server struct {
 	DrainTimeout      time.Duration    `yaml:"drain_timeout" min:"1ms" max:"10m" doc:"Longest wait for requests in progress when stopping, as a duration."`
 	ServerTiming      bool             `yaml:"server_timing" doc:"Answer with a Server-Timing header that holds the time spent in each stage."`
 	AllowExplain      bool             `yaml:"allow_explain" doc:"Answer ?explain=true with the feature vector, the origin of each value and the time spent per stage."`
+	RepositoryAPI     bool             `yaml:"repository_api" doc:"Let clients of the Open Inference Protocol load and unload models, over HTTP and gRPC; there is no authentication, so that whoever reaches the ports may."`
+
+	GRPCListen          string           `yaml:"grpc_listen" format:"address or off" doc:"host:port of the Open Inference Protocol over gRPC; off: no such port."`
+	GRPCMaxConnections  int              `yaml:"grpc_max_connections" min:"1" max:"1000000" doc:"Most open connections of gRPC clients; more are closed."`
+	GRPCMaxStreams      int              `yaml:"grpc_max_streams" min:"1" max:"1000000" doc:"Most calls in progress of one gRPC connection; a client keeps back what is over it."`
+	GRPCMaxMessageBytes strictyaml.Bytes `yaml:"grpc_max_message_bytes" min:"1KiB" max:"1GiB" doc:"Largest gRPC request or answer, uncompressed, in bytes."`
+	GRPCStreamInFlight  int              `yaml:"grpc_stream_in_flight" min:"1" max:"1024" doc:"Most requests in progress of one ModelStreamInfer; more wait in the connection."`
+	GRPCStreamIdle      time.Duration    `yaml:"grpc_stream_idle" min:"1s" max:"24h" doc:"How long a ModelStreamInfer may bring no request, as a duration."`
 }
 
 // Deadline bounds one request.
@@ -57,11 +68,12 @@ type Experiments struct {
 type Models struct {
 	Dir                 string           `yaml:"dir" format:"dir" doc:"Path of the model repository: <model>/<version>/model.onnx."`
 	Default             string           `yaml:"default" doc:"Model of a request that names none; empty: the only model, if there is exactly one."`
-	Watch               bool             `yaml:"watch" doc:"Load and unload versions as their folders appear and disappear."`
-	PollInterval        time.Duration    `yaml:"poll_interval" min:"10ms" max:"1h" doc:"How often the repository is looked at besides file notifications, as a duration."`
+	Mode                string           `yaml:"mode" enum:"watch,poll,explicit" doc:"When files are loaded; watch: as they come and go, found by notifications and polling; poll: by polling alone; explicit: at start those of models.load, later what somebody asks for."`
+	Load                []string         `yaml:"load" doc:"Models that explicit mode loads at start; \"*\": all."`
+	PollInterval        time.Duration    `yaml:"poll_interval" min:"10ms" max:"1h" doc:"How often the repository is looked at, besides file notifications in mode watch, as a duration."`
 	Settle              time.Duration    `yaml:"settle" min:"1ms" max:"1h" doc:"How long a version's files must stay unchanged before it is loaded, as a duration."`
-	KeepVersions        int              `yaml:"keep_versions" min:"1" max:"100" doc:"Most versions of one model kept loaded beside those that experiments name."`
-	StateFile           string           `yaml:"state_file" doc:"Path of the file that keeps promotions over restarts; empty: they are lost."`
+	KeepVersions        int              `yaml:"keep_versions" min:"1" max:"100" doc:"Newest versions of one model kept loaded, where its config.yaml has no version_policy, beside those that experiments and labels name."`
+	StateFile           string           `yaml:"state_file" doc:"Path of the file that keeps promotions, unloads and labels over restarts; empty: they are lost."`
 	LoadTimeout         time.Duration    `yaml:"load_timeout" min:"100ms" max:"1h" doc:"Longest time to load, warm and check one version, as a duration."`
 	TrialProcess        bool             `yaml:"trial_process" doc:"Load each new version in a process of its own first, so that one that crashes ONNX Runtime is refused."`
 	MaxFileBytes        strictyaml.Bytes `yaml:"max_file_bytes" min:"1KiB" max:"64GiB" doc:"Largest model file, in bytes."`
@@ -71,6 +83,8 @@ type Models struct {
 	DefaultRunTimeout   time.Duration    `yaml:"default_run_timeout" min:"1ms" max:"10m" doc:"Longest run of a model whose config.yaml says nothing, as a duration."`
 	DefaultInstances    int              `yaml:"default_instances" min:"1" max:"256" doc:"Runners, each with one run in flight, of a model whose config.yaml says nothing."`
 	DefaultThreads      int              `yaml:"default_threads" min:"1" max:"256" doc:"Threads inside one run of a model whose config.yaml says nothing."`
+	// Promotion is last: a section within a section ends its table in the documentation.
+	Promotion Promotion `yaml:"promotion" doc:"Deployments of new versions through the admin port; requests may ask for other numbers."`
 }
 
 // Runtime configures ONNX Runtime.

@@ -10,18 +10,22 @@ func Default() *Config {
 			Listen: ":8080", AdminListen: "127.0.0.1:9090",
 			MaxConnections: 1024, MaxInFlight: 1024,
 			MaxBodyBytes: 256 << 10, MaxBatchBodyBytes: 1 << 20, MaxBatchInstances: 256,
+			MaxInferBodyBytes: 16 << 20, BodyMemoryBytes: 1 << 30, CompressOverBytes: 16 << 10,
 			MaxHeaderBytes: 8 << 10, MaxJSONDepth: 32,
 			ReadTimeout: 2 * time.Second, WriteTimeout: 2 * time.Second, IdleTimeout: 30 * time.Second,
 			LameDuck: time.Second, DrainTimeout: 10 * time.Second, AllowExplain: true,
+			GRPCListen: ":8081", GRPCMaxConnections: 1024, GRPCMaxStreams: 256, GRPCMaxMessageBytes: 16 << 20,
+			GRPCStreamInFlight: 16, GRPCStreamIdle: 5 * time.Minute,
 		},
 		Deadline:    Deadline{Default: 100 * time.Millisecond, Max: time.Second},
 		Experiments: Experiments{ReloadInterval: time.Second, ForcedVariantHeader: "X-Hotpath-Variant"},
 		Models: Models{
-			Dir: "models", Watch: true, PollInterval: time.Second, Settle: 500 * time.Millisecond,
+			Dir: "models", Mode: "watch", Load: []string{}, PollInterval: time.Second, Settle: 500 * time.Millisecond,
 			KeepVersions: 2, LoadTimeout: time.Minute, TrialProcess: true,
 			MaxFileBytes: 512 << 20, MaxModels: 200,
 			DefaultMaxBatchSize: 64, DefaultQueueRows: 0, DefaultRunTimeout: 250 * time.Millisecond,
 			DefaultInstances: 1, DefaultThreads: 1,
+			Promotion: defaultPromotion(),
 		},
 		Features: Features{
 			Budget: 20 * time.Millisecond,
@@ -31,6 +35,14 @@ func Default() *Config {
 		Resilience: defaultResilience(),
 		Fallback:   Fallback{Variant: true, Static: true, Copies: true, Defaults: true},
 		Log:        Log{Level: "info", Format: "json"},
+	}
+}
+
+func defaultPromotion() Promotion {
+	return Promotion{
+		History: 100, UploadTimeout: 5 * time.Minute, ShadowTimeout: 5 * time.Minute,
+		Agreement: 0.99, Tolerance: 0.001,
+		WatchWindow: 30 * time.Second, MaxErrorRate: 0.02, MaxLatencyRatio: 3,
 	}
 }
 

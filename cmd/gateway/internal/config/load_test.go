@@ -85,12 +85,12 @@ func TestLoadBadFilesReportEverything(t *testing.T) {
 
 func TestLoadNamesTheSourceOfAMistake(t *testing.T) {
 	file := write(t, "gateway.yaml", "deadline:\n  max: 50ms\n")
-	_, _, err := Load(file, []string{"HOTPATH_LOG_LEVEL=loud", "HOTPATH_SERVER_MAX_CONECTIONS=3", "HOTPATH_MODELS_WATCH=1"},
+	_, _, err := Load(file, []string{"HOTPATH_LOG_LEVEL=loud", "HOTPATH_SERVER_MAX_CONECTIONS=3", "HOTPATH_MODELS_TRIAL_PROCESS=1"},
 		Override{Path: "server.listn", Value: ":3"}, Override{Path: "features.budget", Value: "5", Flag: "--budget"})
 	wantLines(t, err,
 		file+":1:1: deadline.default: 100ms is above deadline.max 50ms",
 		`env HOTPATH_LOG_LEVEL: log.level: "loud" is not one of debug, info, warn, error`,
-		`env HOTPATH_MODELS_WATCH: models.watch: want true or false, got "1"`,
+		`env HOTPATH_MODELS_TRIAL_PROCESS: models.trial_process: want true or false, got "1"`,
 		`env HOTPATH_SERVER_MAX_CONECTIONS: there is no such configuration key; did you mean HOTPATH_SERVER_MAX_CONNECTIONS?`,
 		`flag --budget: features.budget: want a duration with a unit such as 250ms, 1.5s or 2h, got "5"`,
 		`flag --set: server.listn: there is no such configuration key; did you mean server.listen?`,

@@ -45,6 +45,12 @@ func (c *Config) Validate() []Problem {
 // checkFormat says what is wrong with a text of a certain form.
 func (l leaf) checkFormat() string {
 	switch l.format {
+	case "address or off":
+		if a := l.value.String(); a != Off {
+			if message := checkAddress(a, true); message != "" {
+				return message + ", nor off"
+			}
+		}
 	case "address":
 		list, ok := l.value.Interface().([]string)
 		if !ok {
@@ -66,6 +72,9 @@ func (l leaf) checkFormat() string {
 	}
 	return ""
 }
+
+// Off is the address of a port that is not to be opened.
+const Off = "off"
 
 // checkAddress wants host:port; a listener may leave the host out.
 func checkAddress(a string, listen bool) string {
@@ -90,13 +99,24 @@ func (c *Config) validateLimits(bad func(wrong bool, path, format string, args .
 	s, d := c.Server, c.Deadline
 	_, port, _ := net.SplitHostPort(s.Listen)
 	bad(s.Listen == s.AdminListen && port != "0", "server.admin_listen", "%s is also server.listen; they need two ports", s.AdminListen)
+	for _, other := range []struct{ path, address string }{{"server.listen", s.Listen}, {"server.admin_listen", s.AdminListen}} {
+		_, port, _ := net.SplitHostPort(s.GRPCListen)
+		bad(s.GRPCListen == other.address && port != "0", "server.grpc_listen", "%s is also %s; they need two ports", s.GRPCListen, other.path)
+	}
 	bad(s.MaxBatchBodyBytes < s.MaxBodyBytes, "server.max_batch_body_bytes",
 		"%s is below server.max_body_bytes %s", s.MaxBatchBodyBytes, s.MaxBodyBytes)
+	bad(s.MaxInferBodyBytes < s.MaxBodyBytes, "server.max_infer_body_bytes",
+		"%s is below server.max_body_bytes %s", s.MaxInferBodyBytes, s.MaxBodyBytes)
+	largest := max(s.MaxInferBodyBytes, s.MaxBatchBodyBytes)
+	bad(s.BodyMemoryBytes < largest, "server.body_memory_bytes", "%s is below the largest body of %s: it could never be read", s.BodyMemoryBytes, largest)
+	bad(s.GRPCListen != Off && s.BodyMemoryBytes < s.GRPCMaxMessageBytes, "server.grpc_max_message_bytes",
+		"%s is above server.body_memory_bytes %s: such a message would always be refused", s.GRPCMaxMessageBytes, s.BodyMemoryBytes)
 	bad(d.Default > d.Max, "deadline.default", "%s is above deadline.max %s", shortDuration(d.Default), shortDuration(d.Max))
 	bad(s.DrainTimeout < d.Max, "server.drain_timeout",
 		"%s is below deadline.max %s: requests that may still be answered would be cut off", shortDuration(s.DrainTimeout), shortDuration(d.Max))
 	bad(c.Features.Budget > d.Max, "features.budget", "%s is above deadline.max %s", shortDuration(c.Features.Budget), shortDuration(d.Max))
 	m := c.Models
+	bad(len(m.Load) > 0 && m.Mode != "explicit", "models.load", "is for mode explicit, and models.mode is %s: every model is loaded; remove it, or set the mode", m.Mode)
 	bad(m.DefaultQueueRows != 0 && m.DefaultQueueRows < m.DefaultMaxBatchSize, "models.default_queue_rows",
 		"%d is below models.default_max_batch_size %d", m.DefaultQueueRows, m.DefaultMaxBatchSize)
 	bad(c.Experiments.AllowForcedVariant && c.Experiments.File == "", "experiments.allow_forced_variant",

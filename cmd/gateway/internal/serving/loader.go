@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -33,7 +32,8 @@ type Loader struct {
 	Log             *slog.Logger
 
 	// alive counts the lanes whose memory is not freed yet.
-	alive sync.WaitGroup
+	alive  sync.WaitGroup
+	memory meter
 }
 
 // served is what the repository holds: a lane, with one hold on it.
@@ -41,6 +41,7 @@ type served struct {
 	lane    *router.Lane
 	guard   *resilience.Guard
 	batcher *batcher.Batcher
+	runs    *runCounters
 	info    Info
 }
 
@@ -49,6 +50,11 @@ type Info struct {
 	Signature models.Signature   `json:"signature"`
 	Provider  inference.Provider `json:"execution_provider"`
 	Features  []string           `json:"features"`
+	// MemoryBytes is an estimate: what C's allocator handed out while session and
+	// runners were made, other models' runs in that time included (or the file's
+	// size, where another version was loaded at the same time), and the runners'
+	// frames. What runs need while they last, and GPU memory, is not in it.
+	MemoryBytes int64 `json:"memory_bytes"`
 }
 
 // Close gives up the repository's hold; the last request frees the model.
@@ -57,61 +63,87 @@ func (s *served) Close() { s.lane.Release() }
 // Load makes a version ready: session, contract check, golden rows, warm-up,
 // runners, batcher, feature view, guard. ctx is looked at between the steps.
 func (l *Loader) Load(ctx context.Context, c repository.Candidate) (repository.Served, error) {
-	session, err := l.session(&c)
+	p := &preparation{Candidate: &c}
+	s, err := l.prepare(ctx, p)
 	if err != nil {
-		return nil, err
-	}
-	s, err := l.prepare(ctx, &c, session)
-	if err != nil {
-		return nil, errors.Join(err, session.Close())
+		return nil, errors.Join(err, p.close())
 	}
 	l.alive.Add(1)
 	s.lane.Hold()
 	return s, nil
 }
 
-func (l *Loader) session(c *repository.Candidate) (*inference.Session, error) {
+// preparation is a version on its way to a lane.
+type preparation struct {
+	*repository.Candidate
+	session *inference.Session
+	view    *features.View // nil where rows have no fixed size
+	runners []runner
+	memory  int64
+}
+
+// close frees what was made for a version that is not served.
+func (p *preparation) close() error {
+	closeRunners(p.runners)
+	if p.session == nil {
+		return nil
+	}
+	return p.session.Close()
+}
+
+// load makes the session.
+func (l *Loader) load(ctx context.Context, p *preparation) error {
+	c := p.Candidate
 	o := inference.SessionOptions{
 		Provider: inference.Provider(c.Config.ExecutionProvider), Threads: c.Config.Threads, Outputs: c.Config.Outputs,
 		Device: c.Config.CUDA.Device, MemoryLimitMiB: c.Config.CUDA.MemoryLimitMB,
 		FallbackToCPU: c.Config.CUDA.OnMissing == models.OnMissingCPU,
+		Unbatched:     c.Config.MaxBatchSize == 0, PadBatch: c.Config.PadBatch, Shapes: c.Config.Shapes(),
 	}
 	if c.Golden != nil {
-		o.Sample = func(layout *models.Layout, r *models.Row) error { return c.Golden.Input(0, layout, r) }
+		o.Sample = func(sig *models.Signature) ([]models.Tensor, error) { return c.Golden.Tensors(0, sig) }
 	}
-	session, err := l.Runtime.Load(c.Data, o)
+	var err error
+	p.memory, err = l.memory.measure(int64(len(c.Data)), func() (err error) {
+		p.session, err = l.Runtime.Load(ctx, c.Data, o)
+		return err
+	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if o.Provider != session.Provider() {
+	if o.Provider != p.session.Provider() {
 		l.Log.Warn("model runs on another execution provider than configured", "model", c.Model, "version", c.Version,
-			"configured", o.Provider, "used", session.Provider())
+			"configured", o.Provider, "used", p.session.Provider())
 	}
-	return session, nil
+	return nil
 }
 
-// prepare builds all that a lane needs around a session.
-func (l *Loader) prepare(ctx context.Context, c *repository.Candidate, session *inference.Session) (*served, error) {
-	sig := session.Signature()
-	if err := c.Problems(c.Config.CheckSignature(&sig)); err != nil {
+// prepare builds all that a lane needs.
+func (l *Loader) prepare(ctx context.Context, p *preparation) (*served, error) {
+	if err := l.load(ctx, p); err != nil {
 		return nil, err
 	}
-	in, out := session.Layouts()
-	v, err := l.view(c, in)
-	if err != nil {
+	sig := p.session.Signature()
+	if err := p.Problems(p.Config.CheckSignature(&sig)); err != nil {
 		return nil, err
 	}
-	static, hasStatic, err := c.Config.FallbackRow(out)
-	if err != nil {
+	in, out := p.session.Layouts()
+	var static models.Row
+	var hasStatic bool
+	var err error
+	if in != nil {
+		if p.view, err = l.view(p.Candidate, in); err != nil {
+			return nil, err
+		}
+		if static, hasStatic, err = p.Config.FallbackRow(out); err != nil {
+			return nil, err
+		}
+	}
+	if err := l.makeRunners(ctx, p); err != nil {
 		return nil, err
 	}
-	runners, err := l.runners(ctx, c, session)
+	s, err := l.lane(p)
 	if err != nil {
-		return nil, err
-	}
-	s, err := l.lane(c, session, v, runners)
-	if err != nil {
-		closeRunners(runners)
 		return nil, err
 	}
 	if hasStatic {
@@ -124,6 +156,9 @@ func (l *Loader) prepare(ctx context.Context, c *repository.Candidate, session *
 func (l *Loader) view(c *repository.Candidate, in *models.Layout) (*features.View, error) {
 	var bindings []models.Binding
 	for _, b := range c.Config.Inputs {
+		if len(b.Features) == 0 {
+			continue // only its shape is given
+		}
 		bindings = append(bindings, models.Binding{Port: in.Port(b.Name), Features: b.Features})
 	}
 	v, err := l.Store.View(in, bindings)
@@ -133,103 +168,54 @@ func (l *Loader) view(c *repository.Candidate, in *models.Layout) (*features.Vie
 	return v, nil
 }
 
-// runners makes and proves the runners. A fixed batch dimension wins over
-// max_batch_size, which has a default, but not over batch_sizes.
-func (l *Loader) runners(ctx context.Context, c *repository.Candidate, session *inference.Session) ([]*inference.Runner, error) {
-	sizes := slices.Clone(c.Config.BatchSizes)
-	if fixed := session.FixedBatch(); fixed > 0 && len(sizes) == 0 {
-		sizes = []int{fixed}
-	}
-	if len(sizes) == 0 {
-		sizes = inference.BatchSizes(session.Provider(), c.Config.MaxBatchSize)
-	}
-	var runners []*inference.Runner
-	for range c.Config.Instances {
-		r, err := session.NewRunner(sizes)
-		if err == nil {
-			runners = append(runners, r)
-			err = verify(ctx, r, c.Golden)
-		}
-		if err != nil {
-			closeRunners(runners)
-			return nil, err
-		}
-	}
-	return runners, nil
-}
-
-// cancelEvery is the pause between attempts to stop a verification: a Cancel
-// between two of its runs stops neither.
-const cancelEvery = 10 * time.Millisecond
-
-// verify proves a runner, and stops at the end of ctx: a slow model would
-// otherwise be warmed up for minutes after its load was given up.
-func verify(ctx context.Context, r *inference.Runner, golden *models.Golden) error {
-	verified, stopped := make(chan struct{}), make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(stopped)
-		tick := time.NewTicker(cancelEvery)
-		defer tick.Stop()
-		for {
-			r.Cancel()
-			select {
-			case <-verified:
-				return
-			case <-tick.C:
-			}
-		}
-	})
-	err := r.Verify(golden)
-	close(verified)
-	if !stop() {
-		<-stopped
-	}
-	return errors.Join(err, ctx.Err())
-}
-
-func (l *Loader) lane(c *repository.Candidate, session *inference.Session, v *features.View, runners []*inference.Runner) (*served, error) {
-	name := fmt.Sprintf("model:%s/%d", c.Model, c.Version)
+func (l *Loader) lane(p *preparation) (*served, error) {
+	c := p.Candidate
 	options := l.ModelGuard
 	// The bulkhead lets a full queue and full batches through, and no more.
-	inRuns := len(runners) * runners[0].MaxRows()
+	inRuns := len(p.runners) * p.runners[0].MaxRows()
 	options.MaxConcurrent = uint(c.Config.QueueLimit() + inRuns)
 	// The breaker hears of rows. Counted in full batches, one stall, which fails
 	// the rows of one run each, is one failure, whatever the batch size.
 	options.ConsecutiveFailures = uint32(min(uint64(options.ConsecutiveFailures)*uint64(inRuns), math.MaxUint32))
-	guard, err := resilience.New(name, options)
+	guard, err := resilience.New(fmt.Sprintf("model:%s/%d", c.Model, c.Version), options)
 	if err != nil {
 		return nil, err
 	}
-	in, out := session.Layouts()
 	metrics, laneMetrics := l.Metrics.version(c.Model, c.Version, l.RouterMetrics)
-	var owned []batcher.Runner
-	for _, r := range runners {
-		owned = append(owned, r)
-	}
-	b, err := batcher.New(batcher.Options{
+	b, err := p.batcher(batcher.Options{
 		QueueRows: c.Config.QueueLimit(), MaxQueueDelay: c.Config.MaxQueueDelay, RunTimeout: c.Config.RunTimeout,
 		Permits: guard.Permits(), Retries: guard.Retries(),
 		Stopped: guard.Failures, Observe: metrics.observe,
-	}, in, out, owned)
+	})
 	if err != nil {
 		l.Metrics.forget(c.Model, c.Version, l.RouterMetrics)
 		return nil, err
 	}
+	in, out := p.session.Layouts()
 	lane := &router.Lane{
-		Model: c.Model, Version: c.Version, Signature: session.Signature(), In: in, Out: out, View: view{v},
+		Model: c.Model, Version: c.Version, Signature: p.session.Signature(), In: in, Out: out,
 		FeaturesRequired: l.RequireFeatures || c.Config.Features == models.FeaturesRequired,
-		SameInputs:       sameInputs(c, in),
 		Scorer:           scorer{b}, FeatureGuard: l.FeatureGuard, ScoreGuard: guard,
-		Prediction: prediction(&c.Config, out), Metrics: laneMetrics,
+		Prediction: router.Prediction{Port: -1}, Metrics: laneMetrics,
 	}
-	s := &served{lane: lane, guard: guard, batcher: b, info: Info{Signature: session.Signature(), Provider: session.Provider()}}
+	s := &served{lane: lane, guard: guard, batcher: b, runs: metrics.runs,
+		info: Info{Signature: lane.Signature, Provider: p.session.Provider(), MemoryBytes: p.memory}}
+	if p.view != nil {
+		s.fillFrom(p.view)
+		lane.SameInputs, lane.Prediction = sameInputs(c, in), prediction(&c.Config, out)
+	}
+	lane.Close = func() { l.retire(s, p) }
+	return s, nil
+}
+
+// fillFrom says where the features of the lane's rows come from.
+func (s *served) fillFrom(v *features.View) {
+	s.lane.View = view{v}
 	for i := range v.Len() {
 		f := v.Feature(i)
-		lane.Features = append(lane.Features, router.Feature{Name: f.Name, Port: f.Port, Element: f.Element, Width: f.Width})
+		s.lane.Features = append(s.lane.Features, router.Feature{Name: f.Name, Port: f.Port, Element: f.Element, Width: f.Width})
 		s.info.Features = append(s.info.Features, f.Name)
 	}
-	lane.Close = func() { l.retire(s, session, runners) }
-	return s, nil
 }
 
 // retireTimeout is how long a closing version may take to end its last run
@@ -238,7 +224,7 @@ func (l *Loader) lane(c *repository.Candidate, session *inference.Session, v *fe
 const retireTimeout = time.Minute
 
 // retire ends a version that nothing uses any more and frees its memory.
-func (l *Loader) retire(s *served, session *inference.Session, runners []*inference.Runner) {
+func (l *Loader) retire(s *served, p *preparation) {
 	l.Metrics.forget(s.lane.Model, s.lane.Version, l.RouterMetrics)
 	log := l.Log.With("model", s.lane.Model, "version", s.lane.Version)
 	ctx, cancel := context.WithTimeout(context.Background(), retireTimeout)
@@ -249,8 +235,7 @@ func (l *Loader) retire(s *served, session *inference.Session, runners []*infere
 		_ = s.batcher.Close(context.Background())
 	}
 	defer l.alive.Done()
-	closeRunners(runners)
-	if err := session.Close(); err != nil {
+	if err := p.close(); err != nil {
 		log.Error("closing a model version", "error", err)
 		return
 	}
@@ -271,13 +256,6 @@ func (l *Loader) Wait(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("model versions with a run that does not end: %w", ctx.Err())
-	}
-}
-
-func closeRunners(runners []*inference.Runner) {
-	for _, r := range runners {
-		// Destroying tensors fails only for a runtime that is already gone.
-		_ = r.Close()
 	}
 }
 

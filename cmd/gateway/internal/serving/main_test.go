@@ -194,14 +194,16 @@ func (s *stage) load(c repository.Candidate) *repository.Loaded {
 // take seconds a run.
 func (s *stage) loadUnverified(c repository.Candidate) *repository.Loaded {
 	s.t.Helper()
-	session, err := s.loader.session(&c)
+	p := &preparation{Candidate: &c}
+	ok(s.t, s.loader.load(context.Background(), p))
+	in, _ := p.session.Layouts()
+	var err error
+	p.view, err = s.loader.view(&c, in)
 	ok(s.t, err)
-	in, _ := session.Layouts()
-	v, err := s.loader.view(&c, in)
+	r, err := p.newRunner()
 	ok(s.t, err)
-	runner, err := session.NewRunner(c.Config.BatchSizes)
-	ok(s.t, err)
-	l, err := s.loader.lane(&c, session, v, []*inference.Runner{runner})
+	p.runners = []runner{r}
+	l, err := s.loader.lane(p)
 	ok(s.t, err)
 	s.loader.alive.Add(1)
 	l.lane.Hold()

@@ -54,6 +54,7 @@ func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
 type versionMetrics struct {
 	batchSize, runDuration prometheus.Observer
 	runErrors              prometheus.Counter
+	runs                   *runCounters
 }
 
 // version makes the series of a lane, the router's too, and counts the lane. All
@@ -64,7 +65,7 @@ func (m *Metrics) version(model string, version int, r *router.Metrics) (*versio
 	defer m.mu.Unlock()
 	m.lanes[versionKey{model, version}]++
 	v := strconv.Itoa(version)
-	return &versionMetrics{m.batchSize.WithLabelValues(model, v), m.runDuration.WithLabelValues(model, v), m.runErrors.WithLabelValues(model, v)},
+	return &versionMetrics{m.batchSize.WithLabelValues(model, v), m.runDuration.WithLabelValues(model, v), m.runErrors.WithLabelValues(model, v), new(runCounters)},
 		r.Lane(model, version)
 }
 
@@ -74,7 +75,9 @@ func (v *versionMetrics) observe(rows int, run time.Duration, err error) {
 	v.runDuration.Observe(run.Seconds())
 	if err != nil {
 		v.runErrors.Inc()
+		return
 	}
+	v.runs.add(rows, run)
 }
 
 // forget drops a lane's hold on its series; those of the last one go.

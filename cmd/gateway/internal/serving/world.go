@@ -131,7 +131,7 @@ func (w *World) snapshotLocked(set *repository.Set, plan *abtest.Plan) (*router.
 	o := router.SnapshotOptions{Generation: w.mu.generation + 1, Plan: plan, Default: w.options.DefaultModel,
 		Metrics: w.metrics, ShadowGuard: w.shadowGuardLocked}
 	for name, m := range set.Models {
-		lanes := router.ModelLanes{Name: name}
+		lanes := router.ModelLanes{Name: name, Labels: m.Labels}
 		for _, v := range m.Versions {
 			lane := v.Served.(*served).lane
 			lanes.Versions = append(lanes.Versions, lane)
@@ -187,13 +187,23 @@ func (w *World) Pinned(model string) []int {
 	for _, plan := range []*abtest.Plan{w.mu.active, w.mu.wanted} {
 		for _, e := range plan.Experiments() {
 			for _, v := range e.Variants() {
-				if v.Model() == model && v.Version() > 0 && e.Enabled() && !slices.Contains(versions, v.Version()) {
-					versions = append(versions, v.Version())
+				if n := w.versionLocked(v); v.Model() == model && n > 0 && e.Enabled() && !slices.Contains(versions, n) {
+					versions = append(versions, n)
 				}
 			}
 		}
 	}
 	return versions
+}
+
+// versionLocked is the version that a variant names by number or label; 0 when
+// it takes the current one, and when the label names none now: it is the
+// repository's to load what a label shall name.
+func (w *World) versionLocked(v *abtest.Variant) int {
+	if m := w.mu.set.Models[v.Model()]; v.Label() != "" && m != nil {
+		return m.Labels[v.Label()]
+	}
+	return v.Version()
 }
 
 // Ref names a model version.
@@ -209,7 +219,7 @@ func (w *World) Missing(plan *abtest.Plan) []Ref {
 	var missing []Ref
 	for _, e := range plan.Experiments() {
 		for _, v := range e.Variants() {
-			ref := Ref{v.Model(), v.Version()}
+			ref := Ref{v.Model(), w.versionLocked(v)}
 			if e.Enabled() && ref.Version > 0 && w.mu.set.Models[ref.Model].Version(ref.Version) == nil && !slices.Contains(missing, ref) {
 				missing = append(missing, ref)
 			}
@@ -250,6 +260,9 @@ func (w *World) Guards() []*resilience.Guard {
 	}
 	return all
 }
+
+// MemoryBytes implements repository.Sized.
+func (s *served) MemoryBytes() int64 { return s.info.MemoryBytes }
 
 // Queues lists the batchers of the loaded versions by model and version. each is
 // called without the world's lock, since it may wait for somebody who needs it.

@@ -132,9 +132,8 @@ func TestAVersionThatAnExperimentNeedsIsNotRemoved(t *testing.T) {
 	if s.retired() != 0 {
 		t.Error("a version was freed")
 	}
-	off := false
 	disabled := everyone("one", 1)
-	disabled.Enabled = &off
+	disabled.State = "stopped"
 	ok(t, s.world.SetPlan(plan(t, disabled)))
 	ok(t, s.remove("risk", 1))
 	s.wantServed("u", 2, 2)
@@ -181,9 +180,8 @@ func TestPinnedAndMissing(t *testing.T) {
 	s := newStage(t, features.SchemaConfig{})
 	ok(t, s.add("risk", s.load(risk(t, "risk", 1, 1)), s.load(risk(t, "risk", 2, 2))))
 	ok(t, s.world.Start())
-	off := false
 	disabled := everyone("off", 9)
-	disabled.Enabled = &off
+	disabled.State = "stopped"
 	mixed := everyone("mixed", 1, 2)
 	mixed.Variants = append(mixed.Variants, abtest.VariantConfig{Name: "now", Weight: percent(0)},
 		abtest.VariantConfig{Name: "digits", Weight: percent(0), Model: "digits", Version: 7})

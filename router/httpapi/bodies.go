@@ -1,0 +1,122 @@
+package httpapi
+
+import (
+	"bytes"
+	"sync"
+
+	"github.com/valyala/fasthttp"
+
+	"hotpath/router/httpapi/oipwire"
+)
+
+// smallBody is the size up to which bodies are not counted, in bytes: what they
+// can take together is bounded by the number of connections.
+const smallBody = 64 << 10
+
+// bodyBudget bounds the memory of large bodies together. A body is counted when
+// its header has been read, since fasthttp takes the memory for all of it then,
+// and until nothing reads it any more. fasthttp shows the header alone at that
+// moment; its address stays the same until the request has been handled.
+type bodyBudget struct {
+	limit int64
+
+	mu      sync.Mutex
+	used    int64
+	charged map[*fasthttp.RequestHeader]charge
+}
+
+// charge is what is known of a request whose body is being read.
+type charge struct {
+	bytes   int64
+	route   route
+	refused bool
+}
+
+func newBodyBudget(limit int64) *bodyBudget {
+	return &bodyBudget{limit: limit, charged: map[*fasthttp.RequestHeader]charge{}}
+}
+
+// reserve counts a body that is about to be read; false where there is no room.
+func (b *bodyBudget) reserve(header *fasthttp.RequestHeader, r route, bytes int64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	// A connection that ended without a word may have left something behind.
+	b.used -= b.charged[header].bytes
+	c := charge{bytes: bytes, route: r}
+	if b.used+bytes > b.limit {
+		c = charge{route: r, refused: true}
+	}
+	b.used += c.bytes
+	b.charged[header] = c
+	return !c.refused
+}
+
+// claim hands over what was counted for a request: the caller gives it back.
+func (b *bodyBudget) claim(header *fasthttp.RequestHeader) charge {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := b.charged[header]
+	delete(b.charged, header)
+	return c
+}
+
+// refused says whether a body was refused, and forgets it then.
+func (b *bodyBudget) refused(header *fasthttp.RequestHeader) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	refused := b.charged[header].refused
+	if refused {
+		delete(b.charged, header)
+	}
+	return refused
+}
+
+// take counts memory beside that of a body; false where there is no room.
+func (b *bodyBudget) take(bytes int64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.used+bytes > b.limit {
+		return false
+	}
+	b.used += bytes
+	return true
+}
+
+// give gives back.
+func (b *bodyBudget) give(bytes int64) {
+	if bytes == 0 {
+		return
+	}
+	b.mu.Lock()
+	b.used -= bytes
+	b.mu.Unlock()
+}
+
+// settle gives back what a request still has counted, and says what it was.
+func (b *bodyBudget) settle(header *fasthttp.RequestHeader) charge {
+	c := b.claim(header)
+	b.give(c.bytes)
+	return c
+}
+
+// inUse is the number of bytes counted, for metrics.
+func (b *bodyBudget) inUse() float64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return float64(b.used)
+}
+
+// releaseBody ends the life of a request's body, unless somebody has claimed it.
+// Large buffers with little in them do not go back into fasthttp's pools: small
+// requests would keep the memory of large ones.
+func (h *Handler) releaseBody(ctx *fasthttp.RequestCtx, received []byte) {
+	if len(received) > smallBody {
+		h.bodies.settle(&ctx.Request.Header)
+	}
+	if oipwire.Oversized(received) {
+		ctx.Request.SwapBody(nil)
+	}
+	if body := ctx.Response.Body(); oipwire.Oversized(body) {
+		ctx.Response.SwapBody(bytes.Clone(body))
+	}
+}

@@ -1,0 +1,5 @@
+//go:build race
+
+package oipwire
+
+const raceEnabled = true
