@@ -80,24 +80,33 @@ func (g *group) owner(bucket uint16) *Experiment {
 	return nil
 }
 
-// ask finds the experiment of the group that enrols the request's unit.
-// ReasonSplit and ReasonPaused: it does; otherwise why none does.
-func (g *group) ask(s *subject) (*Experiment, Reason) {
-	e := g.only
-	if g.layer != nil {
-		u, ok := s.unit(g.layer.unit)
-		if !ok {
-			return nil, ReasonNoUnit
+// find is the experiment of the group that owns the request's unit; nil where
+// none does, and where the request lacks the layer's unit.
+func (g *group) find(s *subject) *Experiment {
+	if g.layer == nil {
+		return g.only
+	}
+	u, ok := s.unit(g.layer.unit)
+	if !ok {
+		return nil
+	}
+	return g.owner(bucketOf(g.layer.key, u))
+}
+
+// ask says whether the experiment that find found enrols the request's unit:
+// ReasonSplit or ReasonPaused; otherwise why it does not, or why none was found.
+func (g *group) ask(s *subject, e *Experiment) Reason {
+	if e == nil {
+		if _, ok := s.unit(g.layer.unit); !ok {
+			return ReasonNoUnit
 		}
-		if e = g.owner(bucketOf(g.layer.key, u)); e == nil {
-			if s.heldOut() || g.layer.holdout.holds(s) {
-				return nil, ReasonHoldout
-			}
-			return nil, ReasonOutOfRange
+		if s.heldOut() || g.layer.holdout.holds(s) {
+			return ReasonHoldout
 		}
+		return ReasonOutOfRange
 	}
 	if r := e.open(s.Now); r != ReasonSplit {
-		return nil, r
+		return r
 	}
-	return e, e.enrol(s, true)
+	return e.enrol(s, true)
 }

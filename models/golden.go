@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 )
 
 // Golden is a version's golden.json: rows with the outputs that the framework
@@ -17,8 +18,10 @@ type Golden struct {
 	Source string `json:"source"`
 	// Tolerance is allowed absolutely and again relative to the wanted value:
 	// |got - want| <= Tolerance + Tolerance*|want|. 0 asks for equality.
-	Tolerance float64      `json:"tolerance"`
-	Cases     []GoldenCase `json:"cases"`
+	Tolerance float64 `json:"tolerance"`
+	// Tolerances are those of single outputs, by name, in the place of Tolerance.
+	Tolerances map[string]float64 `json:"tolerances"`
+	Cases      []GoldenCase       `json:"cases"`
 }
 
 // GoldenCase is one row: each port's elements, flat and row-major, as
@@ -70,6 +73,8 @@ func (g *Golden) validate() error {
 	switch {
 	case !(g.Tolerance >= 0 && g.Tolerance <= 1):
 		return fmt.Errorf("golden: tolerance %v is outside 0 to 1", g.Tolerance)
+	case slices.ContainsFunc(sortedKeys(g.Tolerances), func(name string) bool { t := g.Tolerances[name]; return !(t >= 0 && t <= 1) }):
+		return fmt.Errorf("golden: tolerances %v: each must be 0 to 1", g.Tolerances)
 	case len(g.Cases) == 0:
 		return errors.New("golden: cases is empty; add at least one, or remove the file")
 	case len(g.Cases) > MaxGoldenCases:
@@ -86,7 +91,7 @@ func (g *Golden) validate() error {
 // checkKeys refuses what encoding/json lets pass: an object with a key twice,
 // keys in another case than ours, and anything after the first value.
 func checkKeys(data []byte) error {
-	known := map[string]bool{"source": true, "tolerance": true, "cases": true, "inputs": true, "outputs": true, "shapes": true}
+	known := map[string]bool{"source": true, "tolerance": true, "tolerances": true, "cases": true, "inputs": true, "outputs": true, "shapes": true}
 	// One set of keys per open object; nil for an open array. Keys are our own
 	// in the file's object and in those of cases; below they are port names.
 	var open []map[string]bool
@@ -107,7 +112,8 @@ func checkKeys(data []byte) error {
 				if keys[name] {
 					return fmt.Errorf("key %q is given twice before offset %d", name, dec.InputOffset())
 				}
-				if objects <= 2 && !known[name] {
+				// In the second object from outside that is in no list: tolerances.
+				if objects <= 2 && len(open) != 2 && !known[name] {
 					return fmt.Errorf("unknown key %q before offset %d", name, dec.InputOffset())
 				}
 				keys[name], key = true, false
@@ -189,10 +195,18 @@ func (g *Golden) compareElements(i int, l *Layout, port int, want, got *Row) err
 	for e := range p.Width() {
 		if !g.equal(l, port, e, want, got) {
 			return fmt.Errorf("golden: cases[%d]: output %s element %d: want %s, got %s (%s, tolerance %v, outputs of %q)",
-				i, p.Name, e, elementText(want, l, port, e), elementText(got, l, port, e), p.DType, g.Tolerance, g.Source)
+				i, p.Name, e, elementText(want, l, port, e), elementText(got, l, port, e), p.DType, g.toleranceOf(p.Name), g.Source)
 		}
 	}
 	return nil
+}
+
+// toleranceOf is the tolerance of an output.
+func (g *Golden) toleranceOf(output string) float64 {
+	if t, ok := g.Tolerances[output]; ok {
+		return t
+	}
+	return g.Tolerance
 }
 
 func (g *Golden) equal(l *Layout, port, i int, want, got *Row) bool {
@@ -208,7 +222,8 @@ func (g *Golden) equal(l *Layout, port, i int, want, got *Row) bool {
 			return math.IsNaN(w) && math.IsNaN(h)
 		}
 		// Infinities first: their difference is not a number.
-		return w == h || math.Abs(h-w) <= g.Tolerance+g.Tolerance*math.Abs(w) && !math.IsInf(w, 0)
+		t := g.toleranceOf(l.Ports[port].Name)
+		return w == h || math.Abs(h-w) <= t+t*math.Abs(w) && !math.IsInf(w, 0)
 	case Bool:
 		return want.Bool(off) == got.Bool(off)
 	}

@@ -10,6 +10,11 @@ import (
 // there, and outputs as far as they are named.
 func (g *Golden) Check(sig *Signature) error {
 	var errs []error
+	for _, name := range sortedKeys(g.Tolerances) {
+		if findPort(sig.Outputs, name) == nil {
+			errs = append(errs, fmt.Errorf("golden: tolerances: the model has no output %q; it has %s", name, portNames(sig.Outputs)))
+		}
+	}
 	for i := range g.Cases {
 		if _, err := g.Tensors(i, sig); err != nil {
 			errs = append(errs, err)

@@ -33,6 +33,8 @@ func TestReadGoldenRefuses(t *testing.T) {
 		`{"cases":[{"inputs":{"X":[1],"X":[2]},"outputs":{"Y":[1]}}]}`:      `key "X" is given twice`,
 		`{"tolerance":1,"tolerance":1,"cases":[` + one + `]}`:               `key "tolerance" is given twice`,
 		`{"tolerance":-1,"cases":[` + one + `]}`:                            "outside 0 to 1",
+		`{"tolerances":{"Y":2},"cases":[` + one + `]}`:                      "each must be 0 to 1",
+		`{"tolerances":{"Y":0,"Y":1},"cases":[` + one + `]}`:                `key "Y" is given twice`,
 		`{"cases":[{"inputs":{"X":[1]}}]}`:                                  "cases[0] needs",
 		`{"cases":[` + strings.Repeat(one+",", MaxGoldenCases) + one + `]}`: "1001 cases",
 		`{"cases":[{"inputs":{"X":1},"outputs":{"Y":[1]}}]}`:                "cannot unmarshal",
@@ -135,6 +137,30 @@ func TestGoldenCompare(t *testing.T) {
 }
 
 // Every half survives the way to float32 and back, and rounding is to even.
+func TestGoldenTolerancesOfSingleOutputs(t *testing.T) {
+	sig := &Signature{Batched: true, Inputs: []Port{{"x", Float32, nil}}, Outputs: []Port{{"a", Float32, nil}, {"b", Float32, nil}}}
+	l := NewLayout(sig.Outputs)
+	g := readGolden(t, `{"tolerance":0.001,"tolerances":{"b":0.1},"cases":[{"inputs":{"x":[1]},"outputs":{"a":[1],"b":[1]}}]}`)
+	if err := g.Check(sig); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		a, b float32
+		want string
+	}{{1.001, 1.15, ""}, {1.01, 1, "output a"}, {1, 1.3, "tolerance 0.1"}} {
+		row := l.NewRow()
+		row.PutFloat32(l.Offset[0], c.a)
+		row.PutFloat32(l.Offset[1], c.b)
+		if err := g.Compare(0, l, &row); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v %v: got %v, want %q", c.a, c.b, err, c.want)
+		}
+	}
+	g = readGolden(t, `{"tolerances":{"c":0.1},"cases":[{"inputs":{"x":[1]},"outputs":{"a":[1]}}]}`)
+	if err := g.Check(sig); err == nil || !strings.Contains(err.Error(), `no output "c"`) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestFloat16(t *testing.T) {
 	for h := range 1 << 16 {
 		v := float16Value(uint16(h))
