@@ -11,6 +11,7 @@ LDFLAGS := -X main.version=$(VERSION)
 
 LISTEN ?= 127.0.0.1:8080
 ADMIN ?= 127.0.0.1:9090
+GRPC ?= 127.0.0.1:8081
 
 # The linters are pinned here and run from the module cache: nothing to install.
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -21,7 +22,7 @@ help: ## list the targets
 
 .PHONY: run
 run: build ## start the gateway with the demo models and an embedded feature store
-	$(BIN) serve --demo --listen $(LISTEN) --admin $(ADMIN)
+	$(BIN) serve --demo --listen $(LISTEN) --admin $(ADMIN) --grpc $(GRPC)
 
 .PHONY: build
 build: onnxruntime ## build bin/gateway

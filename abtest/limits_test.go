@@ -125,6 +125,22 @@ func TestCompileLimits(t *testing.T) {
 		{"NaN weight", with(func(e *ExperimentConfig) { e.Variants[0].Weight = ptr(math.NaN()) }), "experiments[0].variants[0].weight"},
 		{"full range without a layer", with(func(e *ExperimentConfig) { e.Range = []int{0, Buckets} }), ""},
 		{"empty", Config{}, ""},
+	} {
+		checkLimit(t, c.about, c.cfg, c.path)
+	}
+}
+
+func TestCompileLimitsOfLists(t *testing.T) {
+	users := make([]string, MaxOverrides+1)
+	for i := range users {
+		users[i] = fmt.Sprint(i)
+	}
+	long := strings.Repeat("x", MaxTextBytes+1)
+	for _, c := range []struct {
+		about string
+		cfg   Config
+		path  string // "" when it is fine
+	}{
 		{"units at the limit", units(MaxUnits - 1), ""},
 		{"units", units(MaxUnits), fmt.Sprintf("experiments[%d].unit", MaxUnits-1)},
 		{"lists", lists(MaxLists+1, 1), "lists"},
@@ -141,14 +157,20 @@ func TestCompileLimits(t *testing.T) {
 		{"long version", with(func(e *ExperimentConfig) { e.Targeting = &Condition{Attribute: "a", SemverEq: ptr("1.0.0-" + long)} }), "experiments[0].targeting.semver_eq"},
 		{"long label", with(func(e *ExperimentConfig) { e.Variants[0].Version, e.Variants[0].Label = 0, long }), "experiments[0].variants[0].label"},
 	} {
-		_, err := Compile(c.cfg)
-		var ps Problems
-		errors.As(err, &ps)
-		if c.path == "" && err != nil || c.path != "" && (len(ps) == 0 || ps[0].Path != c.path) {
-			t.Errorf("%s: got %.300v, want a problem at %q", c.about, err, c.path)
-		}
-		if c.path != "" && c.about != "layers" && len(ps) != 1 {
-			t.Errorf("%s: %d problems: %.300v", c.about, len(ps), err)
-		}
+		checkLimit(t, c.about, c.cfg, c.path)
+	}
+}
+
+// checkLimit wants one problem at a path, or none.
+func checkLimit(t *testing.T, about string, cfg Config, path string) {
+	t.Helper()
+	_, err := Compile(cfg)
+	var ps Problems
+	errors.As(err, &ps)
+	if path == "" && err != nil || path != "" && (len(ps) == 0 || ps[0].Path != path) {
+		t.Errorf("%s: got %.300v, want a problem at %q", about, err, path)
+	}
+	if path != "" && about != "layers" && len(ps) != 1 {
+		t.Errorf("%s: %d problems: %.300v", about, len(ps), err)
 	}
 }

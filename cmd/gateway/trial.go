@@ -36,6 +36,9 @@ func newTrialCommand(a *app) *cobra.Command {
 		Args:    cobra.NoArgs,
 		Hidden:  true,
 		RunE: func(*cobra.Command, []string) error {
+			if err := lowerPriority(); err != nil {
+				return fmt.Errorf("lowering the priority of the process: %w", err)
+			}
 			model, err := io.ReadAll(a.stdin)
 			if err != nil {
 				return fmt.Errorf("reading the model: %w", err)

@@ -64,7 +64,15 @@ func (s *served) Close() { s.lane.Release() }
 // runners, batcher, feature view, guard. ctx is looked at between the steps.
 func (l *Loader) Load(ctx context.Context, c repository.Candidate) (repository.Served, error) {
 	p := &preparation{Candidate: &c}
-	s, err := l.prepare(ctx, p)
+	var s *served
+	var err error
+	prepare := func() { s, err = l.prepare(ctx, p) }
+	if c.Config.ExecutionProvider == models.ProviderCUDA {
+		// It keeps memory for each thread that used it: not for one that ends.
+		prepare()
+	} else {
+		inBackground(prepare)
+	}
 	if err != nil {
 		return nil, errors.Join(err, p.close())
 	}
