@@ -22,18 +22,19 @@ type bodyBudget struct {
 
 	mu      sync.Mutex
 	used    int64
-	charged map[*fasthttp.RequestHeader]charge
+	charged map[*fasthttp.RequestHeader]*charge
 }
 
-// charge is what is known of a request whose body is being read.
+// charge is what is known of a request whose body is being read. The budget's lock
+// guards bytes.
 type charge struct {
-	bytes   int64
+	bytes   int64 // 0 once they are given back, or somebody has claimed them
 	route   route
 	refused bool
 }
 
 func newBodyBudget(limit int64) *bodyBudget {
-	return &bodyBudget{limit: limit, charged: map[*fasthttp.RequestHeader]charge{}}
+	return &bodyBudget{limit: limit, charged: map[*fasthttp.RequestHeader]*charge{}}
 }
 
 // reserve counts a body that is about to be read; false where there is no room.
@@ -41,34 +42,59 @@ func (b *bodyBudget) reserve(header *fasthttp.RequestHeader, r route, bytes int6
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	// A connection that ended without a word may have left something behind.
-	b.used -= b.charged[header].bytes
-	c := charge{bytes: bytes, route: r}
+	b.dropLocked(b.charged[header])
+	c := &charge{bytes: bytes, route: r}
 	if b.used+bytes > b.limit {
-		c = charge{route: r, refused: true}
+		c.bytes, c.refused = 0, true
 	}
 	b.used += c.bytes
 	b.charged[header] = c
 	return !c.refused
 }
 
+// of is what is known of a request; nil where its body is not counted.
+func (b *bodyBudget) of(header *fasthttp.RequestHeader) *charge {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.charged[header]
+}
+
 // claim hands over what was counted for a request: the caller gives it back.
-func (b *bodyBudget) claim(header *fasthttp.RequestHeader) charge {
+func (b *bodyBudget) claim(header *fasthttp.RequestHeader) (bytes int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c := b.charged[header]; c != nil {
+		bytes, c.bytes = c.bytes, 0
+	}
+	return bytes
+}
+
+// settle gives back what a request still has counted, and says what it was.
+func (b *bodyBudget) settle(header *fasthttp.RequestHeader) charge {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	c := b.charged[header]
+	if c == nil {
+		return charge{}
+	}
+	was := *c
+	b.dropLocked(c)
 	delete(b.charged, header)
-	return c
+	return was
 }
 
-// refused says whether a body was refused, and forgets it then.
-func (b *bodyBudget) refused(header *fasthttp.RequestHeader) bool {
+// drop gives back what is left of a charge; nil is none.
+func (b *bodyBudget) drop(c *charge) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	refused := b.charged[header].refused
-	if refused {
-		delete(b.charged, header)
+	b.dropLocked(c)
+}
+
+func (b *bodyBudget) dropLocked(c *charge) {
+	if c != nil {
+		b.used -= c.bytes
+		c.bytes = 0
 	}
-	return refused
 }
 
 // take counts memory beside that of a body; false where there is no room.
@@ -92,13 +118,6 @@ func (b *bodyBudget) give(bytes int64) {
 	b.mu.Unlock()
 }
 
-// settle gives back what a request still has counted, and says what it was.
-func (b *bodyBudget) settle(header *fasthttp.RequestHeader) charge {
-	c := b.claim(header)
-	b.give(c.bytes)
-	return c
-}
-
 // inUse is the number of bytes counted, for metrics.
 func (b *bodyBudget) inUse() float64 {
 	b.mu.Lock()
@@ -110,7 +129,7 @@ func (b *bodyBudget) inUse() float64 {
 // Large buffers with little in them do not go back into fasthttp's pools: small
 // requests would keep the memory of large ones.
 func (h *Handler) releaseBody(ctx *fasthttp.RequestCtx, received []byte) {
-	if len(received) > smallBody {
+	if ctx.Request.Header.ContentLength() > smallBody {
 		h.bodies.settle(&ctx.Request.Header)
 	}
 	if oipwire.Oversized(received) {

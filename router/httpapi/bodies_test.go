@@ -227,6 +227,46 @@ func TestBodiesOfTheProtocols(t *testing.T) {
 	eventually(t, "all is given back", func() bool { return p.metric(t, "hotpath_body_memory_bytes") == 0 })
 }
 
+// TestAnnouncedBodies that never come give back what was counted for them; one that
+// comes on a connection whose last answer is long past is taken.
+func TestAnnouncedBodies(t *testing.T) {
+	p := start(t, func(s *setup) {
+		bytesModel(s)
+		s.server.WriteTimeout = 100 * time.Millisecond
+	})
+	const announced = "Expect: 100-continue\r\n\r\n"
+	for i := range 40 {
+		c := p.dial(t)
+		send(t, c, inferHead(100<<10)+announced)
+		if i%2 == 0 { // most answers then meet a connection that is reset
+			if err := c.(*net.TCPConn).SetLinger(0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.Close()
+	}
+	eventually(t, "all is given back", func() bool {
+		return p.metric(t, "hotpath_body_memory_bytes") == 0 && p.metric(t, "hotpath_connections") == 0
+	})
+	c := p.dial(t)
+	send(t, c, "GET /livez HTTP/1.1\r\nHost: h\r\n\r\n")
+	if got := first(t, c); got.status != 200 {
+		t.Fatalf("%+v", got)
+	}
+	time.Sleep(200 * time.Millisecond)
+	body := strings.Repeat(" ", 100<<10) + riskBody("")
+	send(t, c, inferHead(len(body))+announced)
+	line := make([]byte, len("HTTP/1.1 100 Continue\r\n\r\n"))
+	if _, err := io.ReadFull(c, line); err != nil || string(line) != "HTTP/1.1 100 Continue\r\n\r\n" {
+		t.Fatalf("%v %q", err, line)
+	}
+	send(t, c, body)
+	if got := first(t, c); got.status != 200 {
+		t.Errorf("announced and sent: %+v", got)
+	}
+	eventually(t, "all is given back", func() bool { return p.metric(t, "hotpath_body_memory_bytes") == 0 })
+}
+
 // TestManyAtOnce mixes forms and sizes over the same pools.
 func TestManyAtOnce(t *testing.T) {
 	p := start(t, func(s *setup) {

@@ -46,6 +46,7 @@ func (h *Handler) inflate(ctx *fasthttp.RequestCtx, q *inferRequest, encoding st
 	if !h.bodies.take(int64(limit)) {
 		return errBodyMemory
 	}
+	q.counted = int64(limit)
 	w := boundedBuffer{b: q.Body, limit: limit}
 	_, err := decode(&w, ctx.PostBody())
 	q.Body = w.b

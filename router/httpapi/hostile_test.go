@@ -312,6 +312,30 @@ func TestPipelining(t *testing.T) {
 	}
 }
 
+// TestRefusalsOnOldConnections: a client hears why its request could not be read,
+// however long ago the connection's last answer was.
+func TestRefusalsOnOldConnections(t *testing.T) {
+	const timeout = 100 * time.Millisecond
+	p := start(t, func(s *setup) { s.server.WriteTimeout, s.server.ReadTimeout = timeout, 3*timeout })
+	for want, text := range map[int]string{
+		400: "nothing\r\n\r\n",
+		408: inferHead(1000) + "\r\n{",
+		413: inferHead(maxInferBody+1) + "\r\n",
+		431: "GET / HTTP/1.1\r\nX: " + strings.Repeat("a", 4*maxHeader) + "\r\n\r\n",
+	} {
+		c := p.dial(t)
+		send(t, c, "GET /livez HTTP/1.1\r\nHost: h\r\n\r\n")
+		if got := first(t, c); got.status != 200 {
+			t.Fatalf("%+v", got)
+		}
+		time.Sleep(2 * timeout)
+		send(t, c, text)
+		if all, closed := replies(t, c, 5*time.Second); len(all) != 1 || all[0].status != want || !closed {
+			t.Errorf("want %d, got %+v, closed %v", want, all, closed)
+		}
+	}
+}
+
 // prefixed gives back what was read already.
 type prefixed struct {
 	net.Conn

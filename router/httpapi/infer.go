@@ -95,7 +95,7 @@ func (h *Handler) takeBody(ctx *fasthttp.RequestCtx, q *inferRequest) *router.Er
 	}
 	q.Body = ctx.Request.SwapBody(q.Body)
 	if len(q.Body) > smallBody {
-		q.counted = h.bodies.claim(&ctx.Request.Header).bytes
+		q.counted = h.bodies.claim(&ctx.Request.Header)
 	}
 	return nil
 }

@@ -31,15 +31,16 @@ type boundedListener struct {
 	net.Listener
 	limit    int64
 	metrics  *metrics
+	bodies   *bodyBudget
 	open     atomic.Int64
 	refusing atomic.Int64
 	refused  sync.WaitGroup
 	answer   []byte
 }
 
-func newBoundedListener(ln net.Listener, limit int, m *metrics) *boundedListener {
+func newBoundedListener(ln net.Listener, limit int, m *metrics, b *bodyBudget) *boundedListener {
 	body := jsonwire.AppendError(nil, router.Overloaded.String(), "too many connections (server.max_connections)", "", nil)
-	return &boundedListener{Listener: ln, limit: int64(limit), metrics: m,
+	return &boundedListener{Listener: ln, limit: int64(limit), metrics: m, bodies: b,
 		answer: fmt.Appendf(nil, "HTTP/1.1 503 Service Unavailable\r\nServer: hotpath\r\nContent-Type: application/json\r\n"+
 			"Content-Length: %d\r\nRetry-After: 1\r\nConnection: close\r\n\r\n%s", len(body), body)}
 }
@@ -94,6 +95,9 @@ type trafficConn struct {
 	closed    atomic.Bool
 	// linger says that the client may still be sending what is not read.
 	linger atomic.Bool
+	// charge is of a body that was announced and may never come; its end is that
+	// of the connection.
+	charge atomic.Pointer[charge]
 }
 
 // Read stamps the first byte of a request.
@@ -124,6 +128,7 @@ func (c *trafficConn) Close() error {
 	defer func() {
 		c.listener.open.Add(-1)
 		c.listener.metrics.connections.Dec()
+		c.listener.bodies.drop(c.charge.Load())
 	}()
 	if c.linger.Load() {
 		return closeLingering(c.Conn)

@@ -38,9 +38,9 @@ func NewServer(h *Handler, o ServerOptions) *Server {
 	s := &Server{handler: h, maxConnections: o.MaxConnections}
 	s.http = &fasthttp.Server{
 		Handler:        h.Serve,
-		ErrorHandler:   h.refuseBroken,
+		ErrorHandler:   s.refuseBroken,
 		HeaderReceived: h.limitBody,
-		ExpectHandler:  h.expect,
+		ExpectHandler:  s.expect,
 		Name:           "hotpath",
 		// The listener keeps to the limit. A worker outlives its connection by a
 		// moment, for which there is room here.
@@ -63,7 +63,7 @@ func NewServer(h *Handler, o ServerOptions) *Server {
 
 // Serve answers on a listener until Shutdown.
 func (s *Server) Serve(ln net.Listener) error {
-	bounded := newBoundedListener(ln, s.maxConnections, s.handler.metrics)
+	bounded := newBoundedListener(ln, s.maxConnections, s.handler.metrics, s.handler.bodies)
 	defer bounded.wait()
 	return s.http.Serve(bounded)
 }
@@ -108,22 +108,46 @@ func rawPath(header *fasthttp.RequestHeader) []byte {
 }
 
 // expect answers who asks before sending a body (Expect: 100-continue).
-func (h *Handler) expect(ctx *fasthttp.RequestCtx) int {
-	refusal := errBodyTooLarge
-	if limit, _ := h.maxBody(&ctx.Request.Header); ctx.Request.Header.ContentLength() <= limit {
-		if refusal = h.crowded(&ctx.Request.Header); refusal == nil {
-			return fasthttp.StatusContinue
-		}
+func (s *Server) expect(ctx *fasthttp.RequestCtx) int {
+	refusal := s.handler.unexpected(ctx)
+	if refusal != nil {
+		s.handler.refuse(ctx, nil, refusal)
+		s.handler.metrics.observe(routeOther, refusal.Code, 0)
+		return refusal.Code.Status()
 	}
-	h.refuse(ctx, nil, refusal)
-	h.metrics.observe(routeOther, refusal.Code, 0)
-	return refusal.Code.Status()
+	s.giveWriteTime(ctx)
+	return fasthttp.StatusContinue
 }
 
-// crowded is the refusal of a body for which there was no room; nil where there was.
-func (h *Handler) crowded(header *fasthttp.RequestHeader) *router.Error {
-	if header.ContentLength() > smallBody && h.bodies.refused(header) {
+// giveWriteTime begins the time for an answer that fasthttp writes under the deadline
+// of the connection's last one, and gives up in silence where that is over.
+func (s *Server) giveWriteTime(ctx *fasthttp.RequestCtx) {
+	// An error means that the write will fail, too.
+	_ = ctx.Conn().SetWriteDeadline(time.Now().Add(s.http.WriteTimeout))
+}
+
+// refuseBroken is Handler.refuseBroken, with time to write the answer.
+func (s *Server) refuseBroken(ctx *fasthttp.RequestCtx, err error) {
+	s.handler.refuseBroken(ctx, err)
+	s.giveWriteTime(ctx)
+}
+
+// unexpected is the refusal of a body that is announced; nil where it may come.
+func (h *Handler) unexpected(ctx *fasthttp.RequestCtx) *router.Error {
+	header := &ctx.Request.Header
+	if limit, _ := h.maxBody(header); header.ContentLength() > limit {
+		return errBodyTooLarge
+	}
+	if header.ContentLength() <= smallBody {
+		return nil
+	}
+	c := h.bodies.of(header)
+	if c != nil && c.refused {
+		h.bodies.settle(header)
 		return errBodyMemory
+	}
+	if conn, ok := ctx.Conn().(*trafficConn); ok {
+		conn.charge.Store(c)
 	}
 	return nil
 }

@@ -2,8 +2,10 @@ package e2e
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
 	"math/rand/v2"
+	"strconv"
 )
 
 // The ONNX files that tests need in many variants or of some size are made here,
@@ -137,4 +139,17 @@ func perceptron(seed uint64, widths ...int) string {
 	g.input("x", onnxFloat, widths[0])
 	g.output("y", onnxFloat, widths[len(widths)-1])
 	return g.file()
+}
+
+// perceptronInputs is how many values perceptronBody sends.
+const perceptronInputs = 64
+
+// perceptronBody asks a perceptron named mlp.
+func perceptronBody(i int) (user, rest string) {
+	user = fmt.Sprintf("u%d", i)
+	x := make([]byte, 0, 512)
+	for n := range perceptronInputs {
+		x = strconv.AppendFloat(append(x, ','), float64((i+n)%17)/17, 'f', 3, 64)
+	}
+	return user, fmt.Sprintf(`"user_id":%q,"model":"mlp","features":{"x":[%s]}}`, user, x[1:])
 }

@@ -22,7 +22,7 @@ const (
 )
 
 // sevenMiB is the network of the swapped model.
-var sevenMiB = []int{64, 1024, 1024, 640, 1}
+var sevenMiB = []int{perceptronInputs, 1024, 1024, 640, 1}
 
 // TestLatencyWhileSwapping measures p99 at half load while versions of 7 MiB are
 // swapped one after the other, against p99 without, in pairs.
@@ -94,13 +94,4 @@ func (g *gateway) capacity(t *testing.T) float64 {
 		rates = append(rates, float64(len(r.answers))/r.lasted.Seconds())
 	}
 	return slices.Max(rates)
-}
-
-func perceptronBody(i int) (user, rest string) {
-	user = fmt.Sprintf("u%d", i)
-	x := make([]byte, 0, 512)
-	for n := range sevenMiB[0] {
-		x = strconv.AppendFloat(append(x, ','), float64((i+n)%17)/17, 'f', 3, 64)
-	}
-	return user, fmt.Sprintf(`"user_id":%q,"model":"mlp","features":{"x":[%s]}}`, user, x[1:])
 }

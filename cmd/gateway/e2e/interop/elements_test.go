@@ -128,19 +128,16 @@ func appendNumber(dst []byte, text string, d models.DType) ([]byte, error) {
 	return appendElement(dst, d.Size(), bits), err
 }
 
-// floatBits are the bits of a float in its type. The narrow types are searched for
-// the value: an answer's number must be one that they hold.
+// floatBits are the bits of the value of a type that is nearest to f.
 func floatBits(f float32, d models.DType) uint64 {
+	row := models.Row{Data: make([]byte, 8)}
 	switch d {
 	case models.BFloat16:
-		return uint64(math.Float32bits(f) >> 16)
+		row.PutBFloat16(0, f)
 	case models.Float16:
-		for h := range uint64(1 << 16) {
-			if fromFloat16(uint16(h)) == float64(f) && math.Signbit(float64(f)) == (h >= 1<<15) {
-				return h
-			}
-		}
-		return 0x7e00 // NaN: equal to nothing that was expected
+		row.PutFloat16(0, f)
+	default:
+		row.PutFloat32(0, f)
 	}
-	return uint64(math.Float32bits(f))
+	return binary.LittleEndian.Uint64(row.Data)
 }

@@ -70,7 +70,9 @@ class Grpc(triton_cases.Cases, unittest.TestCase):
         began = time.monotonic()
         with self.assertRaises(InferenceServerException) as caught:
             self.client.infer("turns", self.long(), client_timeout=0.1)
-        self.assertIn("DEADLINE_EXCEEDED", str(caught.exception.status()))
+        # The server's library resets the stream at the deadline, which the client sees
+        # as CANCELLED if its own clock rings later.
+        self.assertRegex(str(caught.exception.status()), "DEADLINE_EXCEEDED|CANCELLED")
         self.assertLess(time.monotonic() - began, 1)
 
     def test_async_infer(self):
