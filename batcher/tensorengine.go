@@ -166,7 +166,8 @@ func (e *tensorEngine) remember() {
 	}
 	e.good, e.goodRows = make([]models.Tensor, len(e.in)), e.rows
 	for i, t := range e.in {
-		e.good[i] = models.Tensor{Name: t.Name, DType: t.DType, Shape: slices.Clone(t.Shape), Data: slices.Clone(t.Data)}
+		// Not the name of the request, which is in its memory.
+		e.good[i] = models.Tensor{Name: e.sig.Inputs[i].Name, DType: t.DType, Shape: slices.Clone(t.Shape), Data: slices.Clone(t.Data)}
 	}
 }
 

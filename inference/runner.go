@@ -3,6 +3,8 @@ package inference
 import (
 	"fmt"
 	"slices"
+	"strings"
+	"unsafe"
 
 	"hotpath/models"
 )
@@ -17,7 +19,12 @@ type Runner struct {
 	inputs     []*values
 	outputs    []*values
 	hasStrings bool
+	echoes     []echo
 }
+
+// echo is an output that is an input as well, by its place in both. ONNX Runtime
+// leaves the value that it is given for such an output as it was.
+type echo struct{ in, out int }
 
 // maxFrameBytes bounds the memory of one side of a runner's largest batch.
 const maxFrameBytes = 1 << 30
@@ -49,6 +56,11 @@ func (s *Session) NewRunner(sizes []int) (*Runner, error) {
 	top := sizes[len(sizes)-1]
 	r := &Runner{session: s, sizes: sizes, in: newBuffers(s, s.in, top), out: newBuffers(s, s.out, top),
 		hasStrings: s.in.Strings+s.out.Strings > 0}
+	for i := range s.out.Ports {
+		if in := s.in.Port(s.out.Ports[i].Name); in >= 0 {
+			r.echoes = append(r.echoes, echo{in, i})
+		}
+	}
 	for _, n := range sizes {
 		in, err := r.in.values(n)
 		if err == nil {
@@ -124,6 +136,17 @@ func (r *Runner) Run(rows int) error {
 	if err != nil {
 		return err
 	}
+	if err := r.run(options, at); err != nil {
+		return err
+	}
+	for _, e := range r.echoes {
+		r.copyEcho(e, rows)
+	}
+	return nil
+}
+
+// run makes a run of the size at that place of sizes.
+func (r *Runner) run(options unsafe.Pointer, at int) error {
 	s, in, out := r.session, r.inputs[at], r.outputs[at]
 	if !r.hasStrings {
 		return s.api.run(s.pointer, options, &s.inNames, in, &s.outNames, out)
@@ -138,6 +161,14 @@ func (r *Runner) Run(rows int) error {
 		return err
 	}
 	return r.out.readStrings(out, r.sizes[at])
+}
+
+// copyEcho copies the rows of an input to the output that it is.
+func (r *Runner) copyEcho(e echo, rows int) {
+	copy(r.out.Data[e.out], r.in.Data[e.in][:rows*r.in.Layout.Stride[e.in]])
+	for i, s := range r.in.Strings[e.in][:min(rows*r.in.Layout.Width[e.in], len(r.in.Strings[e.in]))] {
+		r.out.Strings[e.out][i] = strings.Clone(s) // the input's may be a request's memory
+	}
 }
 
 // pad repeats row 0, which is known to be a valid input, up to the batch size.

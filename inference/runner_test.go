@@ -1,6 +1,7 @@
 package inference
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -94,6 +95,54 @@ func TestPaddingIsAlwaysAValidRow(t *testing.T) {
 			t.Errorf("row %d of the batch is %d, want %d", i, got, want)
 		}
 	}
+}
+
+// An output that is an input as well is answered with that input, whatever the
+// batch size and the kind of runner.
+func TestAnOutputThatIsAnInput(t *testing.T) {
+	r := openRuntime(t)
+	for _, dims := range [][]int64{{-1, 1}, {-1, -1}} {
+		x, text := tensor{"x", onnxInt64, dims}, tensor{"text", onnxString, dims}
+		s := load(t, r, onnxModel(node("Neg", []string{"x"}, "y"), []tensor{x, text}, []tensor{text, {"y", onnxInt64, dims}, x}), SessionOptions{})
+		for _, rows := range []int64{1, 3} {
+			in := []models.Tensor{{Name: "x", DType: models.Int64, Shape: []int64{rows, 1}}, {Name: "text", DType: models.String, Shape: []int64{rows, 1}}}
+			var negative []byte
+			for i := range rows {
+				in[0].Data = binary.LittleEndian.AppendUint64(in[0].Data, uint64(7+i))
+				negative = binary.LittleEndian.AppendUint64(negative, -uint64(7+i))
+				in[1].Data = models.AppendStringElement(in[1].Data, fmt.Sprint("text ", i))
+			}
+			out := answers(t, s, in, int(rows))
+			if !bytes.Equal(out[0].Data, in[1].Data) || !bytes.Equal(out[1].Data, negative) || !bytes.Equal(out[2].Data, in[0].Data) {
+				t.Errorf("shape %v, %d rows: %v", dims, rows, out)
+			}
+		}
+	}
+}
+
+// answers runs tensors with the kind of runner that the session has.
+func answers(t *testing.T, s *Session, in []models.Tensor, rows int) (out []models.Tensor) {
+	t.Helper()
+	if s.Varies() != "" {
+		run, err := s.NewTensorRunner(rows)
+		ok(t, err)
+		defer run.Close()
+		got, err := run.RunTensors(in)
+		ok(t, err)
+		for _, one := range got {
+			out = append(out, models.Tensor{Data: bytes.Clone(one.Data)})
+		}
+		return out
+	}
+	run := newRunner(t, s, 4) // padded
+	from, to := run.Frames()
+	from.SetTensors(0, rows, in)
+	ok(t, run.Run(rows))
+	for i := range to.Layout.Ports {
+		out = append(out, models.Tensor{Data: make([]byte, rows*to.Layout.Stride[i])})
+	}
+	to.GetTensors(0, rows, out, 0)
+	return out
 }
 
 // cancelled runs a batch and stops it after a while; it returns how long the run

@@ -175,6 +175,9 @@ func (r *TensorRunner) Discard() {
 	C.ort_release_all(r.session.api.table, unsafe.SliceData(r.out), C.size_t(len(r.out)))
 	for i := range r.results {
 		r.results[i].Data = nil
+		if cap(r.strings[i].text) > keepText {
+			r.strings[i] = stringReader{}
+		}
 	}
 }
 

@@ -211,6 +211,18 @@ func TestStringsOfAnyBytesAndSizes(t *testing.T) {
 	}
 }
 
+func TestMemoryOfLargeStringsIsNotKept(t *testing.T) {
+	run := newTensorRunner(t, load(t, openRuntime(t), fixture(t, "text"), SessionOptions{}), 1)
+	for _, n := range []int{10, 2 * keepText} {
+		_, err := run.RunTensors([]models.Tensor{texts("words", []int64{1, 1}, strings.Repeat("a", n))})
+		ok(t, err)
+		run.Discard()
+		if kept := cap(run.strings[0].text); kept > keepText || n < keepText && kept == 0 {
+			t.Errorf("%d bytes are kept after a text of %d", kept, n)
+		}
+	}
+}
+
 func TestOutputsAreBounded(t *testing.T) {
 	r := openRuntime(t)
 	outer := newTensorRunner(t, load(t, r, fixture(t, "outer"), SessionOptions{}), 8)

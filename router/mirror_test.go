@@ -61,6 +61,11 @@ func TestMirrorCompares(t *testing.T) {
 		"another prediction": {func(v1, _ *routertest.Version) {
 			v1.Lane.SameInputs = "other"
 			v1.View.OnFetch = func(time.Time, [][]byte) error { return errRefused } // x[0] is -1 then, and 6 or 7 else
+			own, err := resilience.New("features of the candidate", routertest.GuardOptions())
+			if err != nil {
+				t.Fatal(err)
+			}
+			v1.Lane.FeatureGuard = own // or so many failures keep the live version from the store
 		}, 0, [3]float64{0, 1, 8}},
 		"no prediction": {func(v1, v2 *routertest.Version) {
 			v1.Lane.SameInputs, v1.Lane.Prediction.Port = "other", -1

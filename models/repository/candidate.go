@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strconv"
-	"syscall"
 	"time"
 
 	"hotpath/models"
@@ -33,6 +32,8 @@ type load struct {
 	// settled is set when the files are known not to change any more: what does
 	// not fit together then is wrong and not unfinished.
 	settled bool
+	// gentle is set while others serve: the load then leaves them the processor.
+	gentle bool
 	// served is the digest of what serves and refused the raw one of what was
 	// refused last; files with one of them are not loaded again.
 	served, refused string
@@ -122,11 +123,11 @@ func (j *load) read(r *Repository) (*Candidate, error) {
 	if err != nil {
 		return nil, err
 	}
-	j.raw = sumOf(f.model, f.modelConfig, f.config, f.golden)
+	j.raw = digest(f.modelSum, sha256.Sum256(f.modelConfig), sha256.Sum256(f.config), sha256.Sum256(f.golden))
 	if j.raw == j.refused {
 		return nil, errRefusedBefore
 	}
-	c := &Candidate{Model: j.model, Version: j.version, Data: f.model, SHA256: sumOf(f.model), dir: r.o.Dir,
+	c := &Candidate{Model: j.model, Version: j.version, Data: f.model, SHA256: hex.EncodeToString(f.modelSum[:]), dir: r.o.Dir,
 		layers: f.layersOf(r.o.Dir, j.model, strconv.Itoa(j.version))}
 	if err := c.inherit(r.o.Defaults); err != nil {
 		return nil, err
@@ -135,14 +136,17 @@ func (j *load) read(r *Repository) (*Candidate, error) {
 	if err != nil {
 		return nil, err
 	}
-	if j.digest = sumOf(f.model, config, f.golden); j.digest == j.served {
+	if j.digest = digest(f.modelSum, sha256.Sum256(config), sha256.Sum256(f.golden)); j.digest == j.served {
 		return nil, nil
 	}
 	return c, c.parse(f, r.o.Scan)
 }
 
 // files are the contents of one version's files; nil for one that is not there.
-type files struct{ model, modelConfig, config, golden []byte }
+type files struct {
+	model, modelConfig, config, golden []byte
+	modelSum                           [sha256.Size]byte
+}
 
 func (j *load) readFiles(root *os.Root, dir string, maxModel int64) (f files, err error) {
 	var list manifest
@@ -159,7 +163,7 @@ func (j *load) readFiles(root *os.Root, dir string, maxModel int64) (f files, er
 			return f, j.mismatch("%s has %d bytes, manifest.json says %d", modelFile, j.stamp.model.size, want.Size)
 		}
 	}
-	if f.model, err = readFile(root, path.Join(dir, modelFile), maxModel); err != nil {
+	if f.model, f.modelSum, err = readModel(root, path.Join(dir, modelFile), maxModel, j.gentle); err != nil {
 		return f, err
 	}
 	for _, more := range []struct {
@@ -196,7 +200,10 @@ func (j *load) verify(f files, list manifest) error {
 	have := map[string][]byte{modelFile: f.model, configFile: f.config, goldenFile: f.golden}
 	for name, want := range list.Files {
 		data := have[name]
-		sum := sha256.Sum256(data)
+		sum := f.modelSum
+		if name != modelFile {
+			sum = sha256.Sum256(data)
+		}
 		switch {
 		case data == nil:
 			return j.mismatch("%s is in manifest.json but not there", name)
@@ -209,15 +216,10 @@ func (j *load) verify(f files, list manifest) error {
 	return nil
 }
 
-// sumOf is the SHA-256 of one text, or of the sums of several.
-func sumOf(data ...[]byte) string {
-	if len(data) == 1 {
-		sum := sha256.Sum256(data[0])
-		return hex.EncodeToString(sum[:])
-	}
+// digest is the SHA-256 of the sums of several files.
+func digest(sums ...[sha256.Size]byte) string {
 	all := sha256.New()
-	for _, d := range data {
-		sum := sha256.Sum256(d)
+	for _, sum := range sums {
 		all.Write(sum[:])
 	}
 	return hex.EncodeToString(all.Sum(nil))
@@ -238,35 +240,6 @@ func (c *Candidate) parse(f files, limits onnxscan.Limits) error {
 	}
 	c.Scan = scan
 	return scan.CheckOutputs(c.Config.Outputs...)
-}
-
-// readFile reads a regular file whole, once, and nothing else: a pipe in its
-// place is not waited for.
-func readFile(root *os.Root, name string, limit int64) ([]byte, error) {
-	f, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is not a regular file (%s)", name, info.Mode().Type())
-	case info.Size() > limit:
-		return nil, fmt.Errorf("%s has %d bytes, at most %d are allowed", name, info.Size(), limit)
-	}
-	// One byte more than the size shows a file that grows while it is read.
-	data := make([]byte, info.Size()+1)
-	n, err := io.ReadFull(f, data)
-	switch {
-	case err == nil:
-		return nil, errUnsettled
-	case err != io.ErrUnexpectedEOF && err != io.EOF:
-		return nil, err
-	}
-	return data[:n:n], nil
 }
 
 // manifest is a version's manifest.json.

@@ -201,7 +201,7 @@ func (v *version) settled(d time.Duration) bool {
 }
 
 func (o *owner) enqueue(m *model, v *version, settled bool) {
-	j := &load{model: m.name, version: v.number, settled: settled}
+	j := &load{model: m.name, version: v.number, settled: settled, gentle: o.started}
 	if l := m.unset(v.number); l != nil {
 		j.served = l.digest
 	} else if l := o.set.Models[m.name].Version(v.number); l != nil {

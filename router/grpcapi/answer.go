@@ -3,6 +3,7 @@ package grpcapi
 import (
 	"strconv"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -14,7 +15,20 @@ import (
 // wire. Whoever sends it frees its buffers.
 type answer struct {
 	buffers mem.BufferSlice
-	one     [1]mem.Buffer // memory of buffers where there is only one
+	// delivery is told when the buffers are written; nil for a small answer.
+	delivery *delivery
+	one      [1]mem.Buffer // memory of buffers where there is only one
+}
+
+// send writes the answer, or leaves it to grpc to be written. grpc drops what is put
+// behind the end of a call that its client has cancelled, without a word; what is put
+// before is given back.
+func (a *answer) send(stream grpc.ServerStream) error {
+	err := stream.SendMsg(a)
+	if err == nil && a.delivery != nil && stream.Context().Err() != nil {
+		a.delivery.abandon()
+	}
+	return err
 }
 
 // The keys of the fields written here.

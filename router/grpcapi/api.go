@@ -88,7 +88,7 @@ type api struct {
 	// lent counts the exchanges that wait for their answers to be written.
 	lent    atomic.Int64
 	maxLent int64
-	// streams are the methods that are streams, by full name. It is complete before
+	// streams are the methods that are streams of many messages, by full name. It is complete before
 	// the first call.
 	streams map[string]bool
 	// stopping is closed when streams are to end.
@@ -98,22 +98,22 @@ type api struct {
 }
 
 // modelInfer answers ModelInfer.
-func (a *api) modelInfer(_ any, ctx context.Context, dec func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
-	start := time.Now()
+func (a *api) modelInfer(_ any, stream grpc.ServerStream) error {
+	start, ctx := time.Now(), stream.Context()
 	m := a.messages.get()
-	if err := dec(m); err != nil {
+	if err := stream.RecvMsg(m); err != nil {
 		m.Free()
-		return nil, err
+		return err
 	}
 	if id := callerID(ctx); id != "" {
 		// It fails only behind the end of the call.
-		_ = grpc.SetHeader(ctx, metadata.MD{requestIDKey: {id}})
+		_ = stream.SetHeader(metadata.MD{requestIDKey: {id}})
 	}
 	ans, refusal := a.infer(ctx, m, start, connectionOf(ctx), false)
 	if refusal != nil {
-		return nil, refusal
+		return refusal
 	}
-	return ans, nil
+	return ans.send(stream)
 }
 
 // infer takes one request through the pipeline. It takes over the message. In a

@@ -9,19 +9,21 @@ import (
 )
 
 // boundContext carries a deadline that the server set because the caller set none,
-// or a later one. Its Value tells the two kinds apart.
+// or a later one. Its Value tells the former.
 type boundContext struct {
 	context.Context
 	// cancel need not be called: the context ends with its parent, when the call does.
 	cancel context.CancelFunc
+	// asked says that the caller set one.
+	asked bool
 }
 
 type boundKey struct{}
 
-// Value is true for boundKey.
+// Value is true for boundKey where the caller set no deadline.
 func (c boundContext) Value(key any) any {
 	if key == (boundKey{}) {
-		return true
+		return !c.asked
 	}
 	return c.Context.Value(key)
 }
@@ -41,17 +43,19 @@ func (a *api) bound(ctx context.Context, info *tap.Info) (context.Context, error
 	case strings.HasPrefix(method, repositoryPrefix):
 		limit = a.options.LoadTimeout
 	}
-	if until, ok := ctx.Deadline(); ok && time.Until(until) <= limit {
+	until, asked := ctx.Deadline()
+	if asked && time.Until(until) <= limit {
 		return ctx, nil
 	}
 	bounded, cancel := context.WithTimeout(ctx, limit)
-	return boundContext{bounded, cancel}, nil
+	return boundContext{bounded, cancel, asked}, nil
 }
 
-// timeLeft is the time from start on that the caller gave by grpc-timeout.
+// timeLeft is the time from start on that the caller gave by grpc-timeout, or the
+// bound where that is less.
 func timeLeft(ctx context.Context, start time.Time) (time.Duration, bool) {
 	until, ok := ctx.Deadline()
-	if !ok || ctx.Value(boundKey{}) != nil {
+	if !ok || ctx.Value(boundKey{}) == true {
 		return 0, false
 	}
 	return until.Sub(start), true

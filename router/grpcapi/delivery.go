@@ -31,7 +31,7 @@ type delivery struct {
 	copied *[]byte          // where the answer was copied
 	lent   *router.Exchange // where it was lent
 	data   [][]byte         // of the outputs lent
-	ended  atomic.Bool      // somebody finishes the exchange
+	ended  atomic.Bool      // somebody ends the delivery
 }
 
 // lendFrom is the size from which on an answer is lent, in bytes.
@@ -73,7 +73,9 @@ func (a *api) deliver(x *router.Exchange, id []byte, outputs []models.Tensor, c 
 	*d.copied = appendAnswer((*d.copied)[:0], x.Buffer, outputs, size, stream)
 	d.buffers.Store(1)
 	d.turn = c.begin()
-	return single(mem.NewBuffer(d.copied, d)), nil
+	ans := single(mem.NewBuffer(d.copied, d))
+	ans.delivery = d
+	return ans, nil
 }
 
 // encoded records what the codec spent on an exchange.
@@ -124,7 +126,7 @@ func (d *delivery) lentBuffers(outputs []models.Tensor, size int, stream bool) *
 		between = appendStreamKey(nil, size)
 	}
 	between = append(between, d.lent.Buffer...)
-	ans := &answer{buffers: make(mem.BufferSlice, 0, 2*len(outputs)+1)}
+	ans := &answer{buffers: make(mem.BufferSlice, 0, 2*len(outputs)+1), delivery: d}
 	for i := range outputs {
 		data := outputs[i].Data
 		between = appendRawKey(between, len(data))
@@ -157,32 +159,56 @@ func (d *delivery) Put(*[]byte) {
 	if d.buffers.Add(-1) > 0 {
 		return
 	}
-	if d.copied != nil {
-		d.connection.end(d.turn)
-		d.api.messages.memory.Put(d.copied)
-		return
-	}
-	d.connection.returned(d)
 	if d.ended.CompareAndSwap(false, true) {
+		d.leave()
 		d.finish()
+	}
+	if d.copied != nil {
+		d.api.messages.memory.Put(d.copied)
 	}
 }
 
-// forfeit ends a delivery whose connection is closed. grpc may still read the outputs,
-// so their memory is left to the garbage collector.
-func (d *delivery) forfeit() {
-	if !d.ended.CompareAndSwap(false, true) {
-		return
+// abandon ends a delivery that grpc may never give back, and may still read.
+func (d *delivery) abandon() {
+	if d.ended.CompareAndSwap(false, true) {
+		d.leave()
+		d.forget()
 	}
-	outputs := d.lent.Outputs()
-	for i := range outputs {
-		outputs[i].Data = nil
+}
+
+// leave tells the connection that the answer is no longer on its way.
+func (d *delivery) leave() {
+	if d.lent != nil {
+		d.connection.returned(d)
+	} else {
+		d.connection.end(d.turn)
+	}
+}
+
+// forfeit ends a delivery whose connection is closed.
+func (d *delivery) forfeit() {
+	if d.ended.CompareAndSwap(false, true) {
+		d.forget()
+	}
+}
+
+// forget ends the exchange where grpc may still read the outputs: their memory is left
+// to the garbage collector.
+func (d *delivery) forget() {
+	if d.lent != nil {
+		outputs := d.lent.Outputs()
+		for i := range outputs {
+			outputs[i].Data = nil
+		}
 	}
 	d.finish()
 }
 
-// finish ends the exchange. It is for whoever set ended.
+// finish ends the exchange, if it is lent. It is for whoever set ended.
 func (d *delivery) finish() {
+	if d.lent == nil {
+		return
+	}
 	d.api.lent.Add(-1)
 	d.api.pipeline.Finish(d.lent)
 }

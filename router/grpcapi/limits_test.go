@@ -14,8 +14,10 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/encoding"
 	protocodec "google.golang.org/grpc/encoding/proto"
+	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"hotpath/router"
 	"hotpath/router/grpcapi/pb"
@@ -293,4 +295,51 @@ func TestShutdownUnderLoadLosesNothing(t *testing.T) {
 	eventually(t, "there is load", func() bool { return answered.Load() > 100 })
 	p.stop(t, 5*time.Second)
 	clients.Wait()
+}
+
+// dropping is a stream that takes an answer and forgets it.
+type dropping struct {
+	grpc.ServerStream
+	ctx context.Context
+}
+
+func (d dropping) Context() context.Context { return d.ctx }
+func (d dropping) SendMsg(any) error        { return nil }
+
+// TestDroppedAnswersEnd: grpc neither writes nor gives back an answer that comes right
+// after its client has cancelled the call. It must not count as waiting, or its
+// connection would be closed under the other calls.
+func TestDroppedAnswersEnd(t *testing.T) {
+	e := &echo{}
+	p := startEcho(t, e, nil)
+	a, cancelled := p.server.api, within(t, 0)
+	for name, n := range map[string]int{"copied": 1000, "lent": 30_000} {
+		for _, ctx := range []context.Context{cancelled, t.Context()} {
+			c := &connection{}
+			ended := func() bool {
+				return c.waiting[0].Load() == 0 && c.waiting[1].Load() == 0 && len(c.lent) == 0 &&
+					a.lent.Load() == 0 && p.Pipeline.InFlight() == 0 && e.held.Load() == 0
+			}
+			data, err := proto.Marshal(echoRequest(n, 1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			m := a.messages.get()
+			m.receive(mem.BufferSlice{mem.SliceBuffer(data)})
+			ans, refusal := a.infer(t.Context(), m, time.Now(), c, false)
+			if refusal != nil {
+				t.Fatal(refusal)
+			}
+			if err := ans.send(dropping{ctx: ctx}); err != nil {
+				t.Fatal(err)
+			}
+			if over := ctx.Err() != nil; ended() != over {
+				t.Errorf("%s: ended %v, while the call is over: %v", name, ended(), over)
+			}
+			ans.buffers.Free() // should it come back all the same
+			if !ended() {
+				t.Errorf("%s: given back, and not ended", name)
+			}
+		}
+	}
 }

@@ -31,7 +31,9 @@ func (r registrar) RegisterService(desc *grpc.ServiceDesc, impl any) {
 	}
 	wrapped.Streams = make([]grpc.StreamDesc, len(desc.Streams))
 	for i, s := range desc.Streams {
-		r.api.streams["/"+desc.ServiceName+"/"+s.StreamName] = true
+		if s.ClientStreams || s.ServerStreams {
+			r.api.streams["/"+desc.ServiceName+"/"+s.StreamName] = true
+		}
 		s.Handler = r.api.stream(s.StreamName, s.Handler)
 		wrapped.Streams[i] = s
 	}

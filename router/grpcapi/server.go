@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -82,20 +83,19 @@ func (s *Server) register() {
 	reflection.Register(ending{r})
 }
 
+const modelInferName = "ModelInfer"
+
 // inference is the inference service, with the two methods that carry tensors
 // taking messages as they were received.
 func (a *api) inference() *grpc.ServiceDesc {
 	desc := pb.GRPCInferenceService_ServiceDesc
-	desc.Methods = append([]grpc.MethodDesc(nil), desc.Methods...)
-	for i := range desc.Methods {
-		if desc.Methods[i].MethodName == "ModelInfer" {
-			desc.Methods[i].Handler = a.modelInfer
-		}
-	}
-	desc.Streams = append([]grpc.StreamDesc(nil), desc.Streams...)
+	desc.Methods = slices.DeleteFunc(slices.Clone(desc.Methods), func(m grpc.MethodDesc) bool { return m.MethodName == modelInferName })
+	desc.Streams = slices.Clone(desc.Streams)
 	for i := range desc.Streams {
 		desc.Streams[i].Handler = a.modelStreamInfer
 	}
+	// Of one message each way: a stream's handler writes its answer itself.
+	desc.Streams = append(desc.Streams, grpc.StreamDesc{StreamName: modelInferName, Handler: a.modelInfer})
 	return &desc
 }
 

@@ -147,7 +147,7 @@ func (s *inferStream) send() {
 		ans := <-done
 		if gone {
 			ans.buffers.Free()
-		} else if s.stream.SendMsg(ans) != nil {
+		} else if ans.send(s.stream) != nil {
 			gone = true
 			close(s.failed)
 		}

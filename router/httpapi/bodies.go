@@ -28,6 +28,7 @@ type bodyBudget struct {
 // charge is what is known of a request whose body is being read. The budget's lock
 // guards bytes.
 type charge struct {
+	header  *fasthttp.RequestHeader
 	bytes   int64 // 0 once they are given back, or somebody has claimed them
 	route   route
 	refused bool
@@ -43,7 +44,7 @@ func (b *bodyBudget) reserve(header *fasthttp.RequestHeader, r route, bytes int6
 	defer b.mu.Unlock()
 	// A connection that ended without a word may have left something behind.
 	b.dropLocked(b.charged[header])
-	c := &charge{bytes: bytes, route: r}
+	c := &charge{header: header, bytes: bytes, route: r}
 	if b.used+bytes > b.limit {
 		c.bytes, c.refused = 0, true
 	}
@@ -83,11 +84,15 @@ func (b *bodyBudget) settle(header *fasthttp.RequestHeader) charge {
 	return was
 }
 
-// drop gives back what is left of a charge; nil is none.
+// drop gives back what is left of a charge, whose header may be another request's by
+// now; nil is none.
 func (b *bodyBudget) drop(c *charge) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.dropLocked(c)
+	if c != nil && b.charged[c.header] == c {
+		delete(b.charged, c.header) // which would keep the header's memory
+	}
 }
 
 func (b *bodyBudget) dropLocked(c *charge) {

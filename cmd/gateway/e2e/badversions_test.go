@@ -107,10 +107,10 @@ func TestOtherContractIsRefused(t *testing.T) {
 	}
 	model := func(file string) map[string]string { return map[string]string{"model.onnx": file} }
 	refusedBeside(t, []badVersion{
-		{name: "another model altogether", files: model(one("Neg", "y", "z", onnxFloat, 4, 4)), wants: []string{"inputs[0].name", `no input \"id\"`, "outputs[0]"}},
+		{name: "another model altogether", files: model(one("Neg", "y", "z", onnxFloat, 4, 4)), wants: []string{"outputs", `no output \"id_out\"`, "z"}},
 		{name: "an input of another name", files: model(two(onnxDouble, 4, "features")), wants: []string{"inputs[1].name", `no input \"x\"`, "features"}},
 		{name: "an input of another width", files: model(two(onnxDouble, 6, "x")), wants: []string{"inputs cannot be filled", "x"}},
-		{name: "an output less", files: model(one("Identity", "id", "id_out", onnxDouble, 1, 1)), wants: []string{"outputs[1]", `no output \"sum\"`}},
+		{name: "an output less", files: model(one("Identity", "id", "id_out", onnxDouble, 1, 1)), wants: []string{"outputs", `no output \"sum\"`}},
 	})
 }
 
@@ -172,10 +172,11 @@ func TestNotANumberIsRefused(t *testing.T) {
 func TestSlowVersionIsRefusedUnlessAllowed(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "repository/mlp/1/model.onnx"), perceptron(1, 64, 8, 1))
+	write(t, filepath.Join(dir, "repository/mlp/config.yaml"), "max_batch_size: 4\n")
 	slow := filepath.Join(dir, "slow.onnx")
 	write(t, slow, perceptron(2, 64, 1536, 1536, 1536, 1536, 1))
 	g := startGateway(t, dir, append(stateArgs(dir), fixtureArgs(dir)...)...)
-	l := load{addr: g.Traffic, rate: 100, conns: 8, body: perceptronBody}.begin(t)
+	l := load{addr: g.Traffic, rate: byRace(100.0, 300.0), conns: 8, body: perceptronBody}.begin(t)
 	deploy := func(more ...string) (code int, out, stderr string) {
 		return g.cli(t, append([]string{"models", "deploy", slow, "--model", "mlp", "--shadow", "150", "--agreement", "0", "--tolerance", "10", "--watch", "--watch-window", "0s"}, more...)...)
 	}

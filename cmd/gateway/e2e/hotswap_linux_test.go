@@ -25,7 +25,7 @@ type hotSwaps struct {
 
 // TestHotSwaps is a short form of row 24.
 func TestHotSwaps(t *testing.T) {
-	hotSwaps{swaps: byRace(100, 200), warmup: 20, rate: byRace(300.0, 2000.0), size: 4 << 20,
+	hotSwaps{swaps: byRace(100, 200), warmup: 20, rate: byRace(300.0, 2000.0), size: byRace(1<<20, 4<<20),
 		settings: []string{"--set", "models.trial_process=false"}}.run(t)
 }
 
@@ -87,12 +87,6 @@ func (h hotSwaps) run(t *testing.T) {
 }
 
 func mib(n int) float64 { return float64(n) / (1 << 20) }
-
-// swapBody asks both models in turn.
-func swapBody(i int) (user, rest string) {
-	user = fmt.Sprintf("u%d", i)
-	return user, fmt.Sprintf(`"user_id":%q,"model":"swap_%c","features":{"id":%d,"x":[%d,1,2,0.5]}}`, user, 'a'+rune(i%2), i, i%1000)
-}
 
 // judgeSwap checks that the row came back to whom it belongs, and that the
 // version that the answer names made it.

@@ -116,6 +116,12 @@ func signedEcho(number, size int) string {
 	return g.file()
 }
 
+// swapBody asks signed echoes named swap_a and swap_b in turn.
+func swapBody(i int) (user, rest string) {
+	user = fmt.Sprintf("u%d", i)
+	return user, fmt.Sprintf(`"user_id":%q,"model":"swap_%c","features":{"id":%d,"x":[%d,1,2,0.5]}}`, user, 'a'+rune(i%2), i, i%1000)
+}
+
 // perceptron is a network of dense layers with random weights, of the widths
 // given, from x to y.
 func perceptron(seed uint64, widths ...int) string {

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"net"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -36,6 +37,7 @@ func startErrors(t *testing.T, dir string) []startError {
 	experiments := file("bad-experiments.yaml", "experiments:\n  - name: x\n    modle: risk\n")
 	schema := file("bad-features.yaml", "entities:\n  user:\n    features:\n      a: {type: flot}\n")
 	notLibrary := file("libonnxruntime.so.1", "not a library\n")
+	otherLibrary, oldLibrary := sharedLibrary(t, "other.so", "int nothing;"), sharedLibrary(t, "old.so", oldRuntime)
 	free := "127.0.0.1:0"
 	base := func(args ...string) []string {
 		return append(append([]string{"serve", "--listen", free, "--admin", free, "--set", "server.grpc_listen=" + free}, demoArgs(dir, "127.0.0.1:1")...), args...)
@@ -53,10 +55,34 @@ func startErrors(t *testing.T, dir string) []startError {
 		{"library missing", "ONNXRUNTIME_LIB=/nowhere/lib.so", base(), []string{"/nowhere/lib.so", "ONNXRUNTIME_LIB"}},
 		{"no library anywhere", "ONNXRUNTIME_LIB=", base(), []string{"make onnxruntime", "ONNXRUNTIME_LIB", "runtime.library"}},
 		{"library that is none", "ONNXRUNTIME_LIB=" + notLibrary, base(), []string{notLibrary}},
+		{"library of something else", "ONNXRUNTIME_LIB=" + otherLibrary, base(), []string{otherLibrary, "not an ONNX Runtime", "1.29 or later", "make onnxruntime"}},
+		{"library of an old version", "ONNXRUNTIME_LIB=" + oldLibrary, base(), []string{oldLibrary, "1.29 or later", "make onnxruntime"}},
 		{"no models directory", "", base("--models", filepath.Join(dir, "nowhere")), []string{filepath.Join(dir, "nowhere"), "models.dir"}},
 		{"broken experiments", "", base("--set", "experiments.file="+experiments), []string{experiments + ":3:", "modle"}},
 		{"broken feature schema", "", base("--set", "features.schema="+schema), []string{schema + ":4:", "flot"}},
 	}
+}
+
+// oldRuntime is what an ONNX Runtime 1.20 answers to who asks for a later API.
+const oldRuntime = `
+#include <stddef.h>
+#include <stdint.h>
+static const void *api(uint32_t version) { return version <= 20 ? "an API" : NULL; }
+static const char *version(void) { return "1.20.0"; }
+static const struct { const void *(*api)(uint32_t); const char *(*version)(void); } base = {api, version};
+const void *OrtGetApiBase(void) { return &base; }
+`
+
+// sharedLibrary compiles C, with the compiler that builds the gateway.
+func sharedLibrary(t *testing.T, name, source string) string {
+	t.Helper()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "lib.c"), source)
+	path := filepath.Join(dir, name)
+	if out, err := exec.Command("cc", "-shared", "-fPIC", "-o", path, filepath.Join(dir, "lib.c")).CombinedOutput(); err != nil {
+		t.Fatalf("cc: %v\n%s", err, out)
+	}
+	return path
 }
 
 // TestErrorsAtStart is rows 47 and 48: exit 2 within a second and a clear line

@@ -90,6 +90,9 @@ func (r *Request) instances(i int) (next int, err *Error) {
 	if r.at(i) != '[' {
 		return i, r.refuse(i, []byte("instances"), "must be a list of rows")
 	}
+	if len(r.columns) == 0 {
+		return i, r.refuse(i, []byte("instances"), `has no rows where the model has no inputs; send "inputs": {}`)
+	}
 	r.section, r.index = "instances", 0
 	i, more := r.scan.Open(i, ']')
 	for more {

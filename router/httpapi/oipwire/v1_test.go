@@ -117,6 +117,8 @@ func TestV1Refuses(t *testing.T) {
 		{`{"instances":[1]}`, text1, "needs a string for each element of BYTES, got a number"},
 		{`{"instances":[` + deep + `]}`, onePort, "more than 32 objects and arrays inside one another"},
 		{`{"instances":[1]} x`, onePort, "expected nothing after the JSON object"},
+		{`{"instances":[]}`, nil, "instances: has no rows where the model has no inputs"},
+		{`{"instances":[{}]}`, nil, `send "inputs": {}`},
 		{`{"instances":[1`, onePort, "bad_json"},
 	} {
 		r := newTestRequest()

@@ -113,19 +113,16 @@ func readTensors(folder, prefix string, ports []port) (tensors []models.Tensor, 
 	return tensors, nil
 }
 
-// place makes a model of the repository out of a test: as the graph is, without a
-// batch dimension.
+// place makes a model of the repository out of a test: the file alone, with no
+// configuration beside it.
 func (c *backendCase) place(repository string) error {
-	folder := filepath.Join(repository, c.repositoryName())
 	data, err := os.ReadFile(c.Model)
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Join(folder, "1"), 0o755); err != nil {
+	folder := filepath.Join(repository, c.repositoryName(), "1")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(folder, "config.yaml"), []byte("max_batch_size: 0\n"), 0o644); err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(folder, "1/model.onnx"), data, 0o644)
+	return os.WriteFile(filepath.Join(folder, "model.onnx"), data, 0o644)
 }

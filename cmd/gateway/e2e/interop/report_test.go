@@ -56,7 +56,7 @@ func (r *report) conformance(run *conformance, cases []backendCase, versions map
 		byVerdict[c.Reference] = append(byVerdict[c.Reference], c)
 	}
 	must := len(byVerdict[passes]) + len(byVerdict[differs])
-	fmt.Fprintf(&b, "## ONNX backend tests\n\nThe %d tests of ONNX %s, each a model with inputs and the outputs expected, run by\nONNX Runtime %s on the CPU. A test must pass where ONNX Runtime by itself can run it\nand the protocol has its types. Each model is loaded by the repository API with\n`max_batch_size: 0`, run over each transport, and unloaded.\n\n",
+	fmt.Fprintf(&b, "## ONNX backend tests\n\nThe %d tests of ONNX %s, each a model with inputs and the outputs expected, run by\nONNX Runtime %s on the CPU. A test must pass where ONNX Runtime by itself can run it\nand the protocol has its types. Each model is copied into the repository as it is,\nwithout a configuration, loaded by the repository API, run over each transport, and\nunloaded.\n\n",
 		len(cases), versions["onnx"], versions["onnxruntime"])
 	b.WriteString("| tests | |\n|---|---|\n")
 	fmt.Fprintf(&b, "| all | %d |\n", len(cases))
@@ -66,7 +66,7 @@ func (r *report) conformance(run *conformance, cases []backendCase, versions map
 	fmt.Fprintf(&b, "| **must pass** | **%d** |\n\n", must)
 	run.table(&b, must)
 	run.exceptions(&b)
-	list(&b, "Held against ONNX Runtime's own answer", "What ONNX Runtime answers here is not what the test expects, or is so by more than the\ntest's tolerance. The gateway must give the same answer as ONNX Runtime.", byVerdict[differs], func(c backendCase) string { return c.Detail })
+	list(&b, "Held against ONNX Runtime's own answer", "What ONNX Runtime answers here differs from what the test expects by more than its\ntolerance. The gateway must give ONNX Runtime's answer.", byVerdict[differs], func(c backendCase) string { return c.Detail })
 	list(&b, "Types that the protocol lacks", "Sequences, optionals, and elements of less than 8 bits or of the 8-bit floats.", byVerdict[notCarried], func(c backendCase) string { return c.Detail })
 	list(&b, "ONNX Runtime cannot run them", "Its own message, on the CPU.", byVerdict[unsupported], func(c backendCase) string { return c.Detail })
 	list(&b, "ONNX Runtime answers at random", "Two runs differ.", byVerdict[random], func(c backendCase) string { return c.Detail })

@@ -17,10 +17,16 @@ func inBackground(f func()) {
 	go func() {
 		defer close(done)
 		defer func() { panicked = recover() }()
+		runtime.LockOSThread()
+		if syscall.Gettid() == syscall.Getpid() {
+			// The main thread never ends. Held here, it is not the one that f gets.
+			defer runtime.UnlockOSThread()
+			inBackground(f)
+			return
+		}
 		// Not unlocked: the thread ends with this goroutine, since only root could
 		// raise its priority again. The Go runtime makes no threads out of one that
 		// is locked, which would be of low priority as well.
-		runtime.LockOSThread()
 		// Where that is forbidden, a load takes what it takes.
 		_ = syscall.Setpriority(syscall.PRIO_PROCESS, syscall.Gettid(), loadNice)
 		f()

@@ -55,7 +55,7 @@ def main(repository):
         )
     pair = [helper.make_node("Add", ["INPUT0", "INPUT1"], ["OUTPUT0"]), helper.make_node("Sub", ["INPUT0", "INPUT1"], ["OUTPUT1"])]
     ports = {n: value(n, TensorProto.INT32, ["batch", 16]) for n in ("INPUT0", "INPUT1", "OUTPUT0", "OUTPUT1")}
-    write(repository, "pair", pair, [ports["INPUT0"], ports["INPUT1"]], [ports["OUTPUT0"], ports["OUTPUT1"]])
+    write(repository, "pair", pair, [ports["INPUT0"], ports["INPUT1"]], [ports["OUTPUT0"], ports["OUTPUT1"]], "labels: {stable: 1}\n")
     write(
         repository,
         "transpose",

@@ -51,6 +51,12 @@ class TensorFlowServing(unittest.TestCase):
             got = self.predict(version, {"signature_name": "serving_default", "instances": rows})["predictions"]
             gateway.check_golden(self, version, [r["label"] for r in got], [r["probabilities"] for r in got], labels, expected)
 
+    def test_labels(self):
+        ones = [[1] * 16]
+        got = self.predict("pair/labels/stable", {"inputs": {"INPUT0": ones, "INPUT1": ones}})
+        self.assertEqual(got, {"outputs": {"OUTPUT0": [[2] * 16], "OUTPUT1": [[0] * 16]}})
+        self.assertIn("canary", self.predict("pair/labels/canary", {"inputs": {"INPUT0": ones, "INPUT1": ones}}, 404)["error"])
+
     def test_one_output_has_no_name(self):
         self.assertEqual(self.predict("identity_int64", {"instances": [[1, 2], [3, 4]]}), {"predictions": [[1, 2], [3, 4]]})
         self.assertEqual(self.predict("identity_fp64", {"inputs": [[0.1, 1e300]]}), {"outputs": [[0.1, 1e300]]})

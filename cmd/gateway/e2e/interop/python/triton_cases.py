@@ -123,6 +123,11 @@ class Cases:
         result = self.client.infer("progression", self.inputs(many))
         gateway.check_golden(self, "100 rows", result.as_numpy("label"), result.as_numpy("probabilities"), labels * 5, np.concatenate([expected] * 5))
 
+    def test_version_by_label(self):
+        _, _, result = self.infer_pair(1, model_version="stable")
+        self.assertEqual(self.response(result)["model_version"], "1")
+        self.assertTrue(self.client.is_model_ready("pair", "stable"))
+
     def test_chosen_outputs(self):
         _, _, result = self.infer_pair(1, outputs=[self.module.InferRequestedOutput("OUTPUT1")])
         self.assertEqual([o["name"] for o in self.response(result)["outputs"]], ["OUTPUT1"])
