@@ -141,8 +141,11 @@ func (f *deployFlags) files(name string) ([]deployFile, error) {
 		}
 	}
 	for _, file := range all {
-		if info, err := os.Stat(file.path); err != nil || !info.Mode().IsRegular() {
+		switch info, err := os.Stat(file.path); {
+		case err != nil:
 			return nil, wrongf("%s is not a file that can be sent: %v", file.path, err)
+		case !info.Mode().IsRegular():
+			return nil, wrongf("%s is not a file that can be sent: it is a folder, a device or the like", file.path)
 		}
 	}
 	return all, nil
@@ -205,5 +208,9 @@ func (f *deployFlags) query(given func(flag string) bool, files []deployFile) (u
 func number(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 
 func deploymentBegun(w io.Writer, s promotion.Saga) {
+	if s.State.Ended() { // the idempotency key is that of an earlier one
+		fmt.Fprintf(w, "deployment %s of an earlier call has ended: %s\n", s.ID, deploymentEnd(s))
+		return
+	}
 	fmt.Fprintf(w, "deployment %s of %s version %d has begun; see: gateway models deployments %s\n", s.ID, s.Model, s.Version, s.Model)
 }

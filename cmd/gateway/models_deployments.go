@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -126,7 +127,42 @@ func stepLine(t promotion.Step) string {
 	return strings.TrimRight(fmt.Sprintf("%s %-8s %7s  %s", mark, t.Name, took, oneLine(t.Detail)), " ")
 }
 
-// watchDeployment shows the steps as they end, until the last.
+// liveLine is the last line of a terminal: how the step in progress is going.
+type liveLine struct {
+	w        io.Writer
+	on, used bool
+}
+
+// maxLiveLine keeps it from wrapping, which could not be taken back.
+const maxLiveLine = 79
+
+func (l *liveLine) show(t promotion.Step) {
+	if !l.on || t.StartedAt == nil {
+		return
+	}
+	text := []rune(strings.TrimRight(fmt.Sprintf("… %-8s %7s  %s", t.Name, shortTime(time.Since(*t.StartedAt)), oneLine(t.Detail)), " "))
+	fmt.Fprint(l.w, "\r\x1b[K"+string(text[:min(len(text), maxLiveLine)]))
+	l.used = true
+}
+
+func (l *liveLine) clear() {
+	if l.used {
+		fmt.Fprint(l.w, "\r\x1b[K")
+		l.used = false
+	}
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb"
+}
+
+// watchDeployment shows the steps as they end, until the last, and on a terminal
+// how the one in progress is going.
 func (a *app) watchDeployment(ctx context.Context, client *adminClient, begun []byte, format outputFormat) error {
 	first, err := decodeSaga(begun)
 	if err != nil {
@@ -135,17 +171,20 @@ func (a *app) watchDeployment(ctx context.Context, client *adminClient, begun []
 	if format == formatTable {
 		fmt.Fprintf(a.stdout, "deployment %s of %s version %d\n", first.ID, first.Model, first.Version)
 	}
-	shown := 0
+	shown, live := 0, liveLine{w: a.stdout, on: format == formatTable && isTerminal(a.stdout)}
 	last, err := client.follow(ctx, first, func(s promotion.Saga) {
 		for ; format == formatTable && shown < len(s.Steps); shown++ {
 			t := s.Steps[shown]
 			if line := stepLine(t); line != "" {
+				live.clear()
 				fmt.Fprintln(a.stdout, line)
 			} else if t.State != promotion.StepSkipped {
+				live.show(t)
 				return // it and those after it come later
 			}
 		}
 	})
+	live.clear()
 	if err != nil {
 		return err
 	}

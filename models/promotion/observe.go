@@ -66,7 +66,7 @@ func (d *deployment) shadow() (string, error) {
 	case err != nil:
 		return "", err
 	case c.Compared == 0:
-		return "", fmt.Errorf("no live request could be compared within %s; without traffic, deploy without a shadow", limit)
+		return "", fmt.Errorf("no live request was answered by version %d, the current one, within %s; without such traffic (experiments may send it to other versions), deploy without a shadow", d.r.Before, limit)
 	case r.ShadowRequests > 0 && c.Compared+c.Failed < int64(r.ShadowRequests):
 		return "", fmt.Errorf("only %d of %d live requests were compared within %s (models.promotion.shadow_timeout)", c.Compared, r.ShadowRequests, limit)
 	}

@@ -186,7 +186,7 @@ func (d *deployment) switchOver() (string, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(d.ctx), switchTimeout)
 	defer cancel()
 	if now, _ := d.m.o.Repository.List().Model(d.r.Model); now.Current != d.r.Before {
-		return "", fmt.Errorf("version %d is current by now, not %d as when the deployment began; deploy again to compare with that", now.Current, d.r.Before)
+		return "", fmt.Errorf("%s is current by now, not %s as when the deployment began; deploy again to compare with that", versionText(now.Current), versionText(d.r.Before))
 	}
 	// Unknown, as for a model's first version, counts as none.
 	d.began, _ = d.m.o.Traffic.Health(d.r.Model, d.r.Version)

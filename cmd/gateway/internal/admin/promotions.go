@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"hotpath/models/promotion"
+	"hotpath/models/repository"
 	"hotpath/router"
 )
 
@@ -110,10 +111,10 @@ func deployment(q url.Values, r promotion.Request) (promotion.Request, error) {
 		"shadow":                func(s string) error { return readShadow(s, &r) },
 		"agreement":             func(s string) error { return readNumber(s, &r.Agreement) },
 		"tolerance":             func(s string) error { return readNumber(s, &r.Tolerance) },
-		"watch_window":          func(s string) error { return r.WatchWindow.UnmarshalText([]byte(s)) },
+		"watch_window":          func(s string) error { return readDuration(s, &r.WatchWindow) },
 		"max_error_rate":        func(s string) error { return readNumber(s, &r.MaxErrorRate) },
 		"max_latency_ratio":     func(s string) error { return readNumber(s, &r.MaxLatencyRatio) },
-		"allow_contract_change": func(s string) (err error) { r.AllowContractChange, err = strconv.ParseBool(s); return err },
+		"allow_contract_change": func(s string) error { return readBool(s, &r.AllowContractChange) },
 	} {
 		if !q.Has(name) {
 			continue
@@ -125,11 +126,25 @@ func deployment(q url.Values, r promotion.Request) (promotion.Request, error) {
 	return r, errors.Join(errs...)
 }
 
-func versionNumber(s string) (int, error) { return version(url.Values{"version": {s}}) }
+func versionNumber(s string) (int, error) { return repository.ParseVersion(s) }
 
 func readNumber(s string, to *float64) (err error) {
 	if *to, err = strconv.ParseFloat(s, 64); err != nil {
 		return fmt.Errorf("%.40q is not a number", s)
+	}
+	return nil
+}
+
+func readBool(s string, to *bool) (err error) {
+	if *to, err = strconv.ParseBool(s); err != nil {
+		return fmt.Errorf("%.40q is neither true nor false", s)
+	}
+	return nil
+}
+
+func readDuration(s string, to *promotion.Duration) error {
+	if err := to.UnmarshalText([]byte(s)); err != nil {
+		return fmt.Errorf("%.40q is no time: want a number with its unit, as in 30s", s)
 	}
 	return nil
 }
@@ -211,9 +226,8 @@ func (h *handler) modelDeployments(w http.ResponseWriter, r *http.Request, _ url
 func (h *handler) deployment(w http.ResponseWriter, r *http.Request, q url.Values) error {
 	watch := false
 	if q.Has("watch") {
-		var err error
-		if watch, err = strconv.ParseBool(q.Get("watch")); err != nil {
-			return badRequest("parameter watch: %.40q is neither true nor false", q.Get("watch"))
+		if err := readBool(q.Get("watch"), &watch); err != nil {
+			return badRequest("parameter watch: %w", err)
 		}
 	}
 	s, err := h.o.Deployments.Get(r.PathValue("id"))

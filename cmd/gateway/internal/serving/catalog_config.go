@@ -14,7 +14,7 @@ import (
 // no field for is in the parameters.
 func (c *Catalog) Config(model, version string) (oip.ModelConfig, *router.Error) {
 	set, _ := c.World.loaded()
-	_, l, err := find(set, model, version)
+	m, l, err := find(set, model, version)
 	if err != nil {
 		return oip.ModelConfig{}, err
 	}
@@ -22,7 +22,7 @@ func (c *Catalog) Config(model, version string) (oip.ModelConfig, *router.Error)
 	sig := s.lane.Signature
 	out := oip.ModelConfig{
 		Name: model, Platform: platform, Backend: "onnxruntime", DefaultModel: "model.onnx",
-		VersionPolicy: c.versionPolicy(l.Config.VersionPolicy),
+		VersionPolicy: c.versionPolicy(m.Policy),
 		Input:         configTensors(sig.Inputs, l.Config.Inputs), Output: configTensors(sig.Outputs, nil),
 		InstanceGroup: []oip.InstanceGroup{instances(model, l.Config.CUDA.Device, s)},
 		Parameters:    parameters(&l.Config, s),
