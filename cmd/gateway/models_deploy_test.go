@@ -65,6 +65,23 @@ func TestWhatIsSent(t *testing.T) {
 	}
 }
 
+func TestLiveLine(t *testing.T) {
+	at := time.Now().Add(-12 * time.Second)
+	step := promotion.Step{Name: "watch", State: promotion.StepRunning, StartedAt: &at, Detail: strings.Repeat("é", 200)}
+	var out strings.Builder
+	l := liveLine{w: &out, on: true}
+	l.show(promotion.Step{Name: "trial", State: promotion.StepPending})
+	l.show(step)
+	l.clear()
+	l.clear()
+	if want := "\r\x1b[K… watch        12s  " + strings.Repeat("é", 79-20) + "\r\x1b[K"; out.String() != want {
+		t.Errorf("%q, want %q", out.String(), want)
+	}
+	if isTerminal(&out) {
+		t.Error("a buffer is taken for a terminal")
+	}
+}
+
 func TestStepLine(t *testing.T) {
 	at := time.Now()
 	end := at.Add(1500 * time.Millisecond)

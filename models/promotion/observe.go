@@ -65,6 +65,8 @@ func (d *deployment) shadow() (string, error) {
 	switch {
 	case err != nil:
 		return "", err
+	case c.Compared == 0 && c.Offered > 0:
+		return "", fmt.Errorf("none of %d live requests could be compared within %s: %d failed, %d were dropped for want of room (resilience.shadow)", c.Offered, limit, c.Failed, c.Dropped)
 	case c.Compared == 0:
 		return "", fmt.Errorf("no live request was answered by version %d, the current one, within %s; without such traffic (experiments may send it to other versions), deploy without a shadow", d.r.Before, limit)
 	case r.ShadowRequests > 0 && c.Compared+c.Failed < int64(r.ShadowRequests):

@@ -215,7 +215,7 @@ func (s *stage) loadUnverified(c repository.Candidate) *repository.Loaded {
 func (s *stage) offer(change func(map[string]*repository.ModelSet)) error {
 	next := &repository.Set{Generation: s.set.Generation + 1, Models: map[string]*repository.ModelSet{}}
 	for name, m := range s.set.Models {
-		next.Models[name] = &repository.ModelSet{Versions: slices.Clone(m.Versions), Current: m.Current}
+		next.Models[name] = &repository.ModelSet{Versions: slices.Clone(m.Versions), Current: m.Current, Policy: m.Policy}
 	}
 	change(next.Models)
 	maps.DeleteFunc(next.Models, func(_ string, m *repository.ModelSet) bool { return len(m.Versions) == 0 })
@@ -247,7 +247,7 @@ func (s *stage) add(model string, loaded ...*repository.Loaded) error {
 		for _, l := range loaded {
 			m.Versions = slices.DeleteFunc(m.Versions, func(old *repository.Loaded) bool { return old.Version == l.Version })
 			m.Versions = append(m.Versions, l)
-			m.Current = l.Version
+			m.Current, m.Policy = l.Version, l.Config.VersionPolicy
 		}
 	})
 }
