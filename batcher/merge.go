@@ -15,9 +15,10 @@ type Merge struct {
 }
 
 // The bounds of what is copied together for one run: its size, and how much of it
-// may be padding. Small batches may be all padding but for an element.
+// may be padding. Small batches may be all padding but for an element. Requests of
+// megabytes gain nothing from company, and a long copy would count as a slow run.
 const (
-	maxMerged  = models.MaxRowBytes
+	maxMerged  = 8 << 20
 	mostPadded = 4 // times the size of what was sent
 	smallMerge = 64 << 10
 )
@@ -30,12 +31,28 @@ type group struct {
 	// largest yet where the input is ragged.
 	shapes [][]int64
 	next   [][]int64 // scratch: shapes with one more job
-	rows   int
-	sent   int // bytes
+	// open are the dimensions whose sizes vary, where an input is ragged.
+	open []dimension
+	rows int
+	sent int // bytes
 }
 
-func newGroup(merging []Merge, inputs int) group {
-	return group{merging: merging, shapes: make([][]int64, inputs), next: make([][]int64, inputs)}
+// dimension is one of an input; at counts from the one after the rows.
+type dimension struct{ input, at int }
+
+func newGroup(merging []Merge, inputs []models.Port) group {
+	g := group{merging: merging, shapes: make([][]int64, len(inputs)), next: make([][]int64, len(inputs))}
+	if !slices.ContainsFunc(merging, func(m Merge) bool { return m.Ragged }) {
+		return g
+	}
+	for p, in := range inputs {
+		for d, n := range in.Shape {
+			if n < 0 {
+				g.open = append(g.open, dimension{p, d})
+			}
+		}
+	}
+	return g
 }
 
 // begin makes the group that of one job.
@@ -64,7 +81,7 @@ func (g *group) add(in []models.Tensor, rows int) bool {
 		}
 		size += elements * (g.rows + rows) * elementSize(in[p].DType)
 	}
-	if sent > maxMerged || size > maxMerged || size > max(mostPadded*sent, smallMerge) {
+	if sent > maxMerged || size > maxMerged || size > max(mostPadded*sent, smallMerge) || !g.relates(in) {
 		return false
 	}
 	g.shapes, g.next = g.next, g.shapes
@@ -80,6 +97,24 @@ func (g *group) widen(p int, shape []int64) bool {
 	g.next[p] = g.next[p][:0]
 	for d, n := range shape {
 		g.next[p] = append(g.next[p], max(n, g.shapes[p][d]))
+	}
+	return true
+}
+
+// relates says whether the sizes that are equal in the job are equal with padding,
+// and those that differ differ, for the job and for those before it. A model may
+// need two sizes to be equal, such as those of a sequence and its mask: a request in
+// which they are not fails alone, and would get an answer if padding made them so.
+func (g *group) relates(in []models.Tensor) bool {
+	for i, a := range g.open {
+		for _, b := range g.open[:i] {
+			together := g.next[a.input][a.at] == g.next[b.input][b.at]
+			before := g.shapes[a.input][a.at] == g.shapes[b.input][b.at]
+			job := in[a.input].Shape[a.at+1] == in[b.input].Shape[b.at+1]
+			if together != before || together != job {
+				return false
+			}
+		}
 	}
 	return true
 }

@@ -111,7 +111,7 @@ func TestOnlyRaggedInputsArePadded(t *testing.T) {
 		}
 		s := stageTensors(t, sig, []Merge{{Ragged: true}, {}}, 8, slow)
 		var all []<-chan error
-		for _, shape := range [][2]int64{{9, 9}, {1, 2}, {3, 2}, {3, 3}, {2, 2}} {
+		for _, shape := range [][2]int64{{9, 9}, {1, 2}, {3, 2}, {3, 3}, {5, 2}} {
 			ch := make(chan error, 1)
 			m := request(shape[0], shape[1])
 			go func() {
@@ -127,14 +127,56 @@ func TestOnlyRaggedInputsArePadded(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		s.wantShapes("[1,9] [1,9]", "[3,3] [3,2]", "[1,3] [1,3]")
+		s.wantShapes("[1,9] [1,9]", "[3,5] [3,2]", "[1,3] [1,3]")
 		s.end()
 	})
 }
 
+// Padding never makes sizes equal, or different, that were not so in a request:
+// whether the model takes it must not depend on its company.
+func TestPaddingKeepsSizesRelated(t *testing.T) {
+	port := func(name string) models.Port {
+		return models.Port{Name: name, DType: models.Uint8, Shape: []int{-1, 2}}
+	}
+	request := func(sizes [2]int64) []models.Tensor {
+		var all []models.Tensor
+		for _, n := range sizes {
+			all = append(all, models.Tensor{DType: models.Uint8, Shape: []int64{1, n, 2}, Data: make([]byte, 2*n)})
+		}
+		return all
+	}
+	for _, ragged := range [][]Merge{{{Ragged: true}, {Ragged: true}}, {{}, {Ragged: true}}} {
+		for _, c := range []struct {
+			all  [][2]int64
+			want bool
+		}{
+			{[][2]int64{{8, 8}, {8, 8}}, true},
+			{[][2]int64{{8, 8}, {8, 4}}, false}, // would be 8, 8
+			{[][2]int64{{8, 4}, {8, 8}}, false},
+			{[][2]int64{{8, 2}, {8, 4}}, true}, // 2 is that of a fixed dimension
+			{[][2]int64{{8, 2}, {8, 9}}, true},
+		} {
+			g := newGroup(ragged, []models.Port{port("a"), port("b")})
+			g.begin(request(c.all[0]), 1)
+			if got := g.add(request(c.all[1]), 1); got != c.want {
+				t.Errorf("%v: %t", c.all, got)
+			}
+		}
+	}
+	both := newGroup([]Merge{{Ragged: true}, {Ragged: true}}, []models.Port{port("a"), port("b")})
+	both.begin(request([2]int64{3, 4}), 1)
+	if both.add(request([2]int64{4, 3}), 1) {
+		t.Error("3, 4 and 4, 3 became 4, 4")
+	}
+	both.begin(request([2]int64{3, 3}), 1)
+	if !both.add(request([2]int64{5, 5}), 1) || both.add(request([2]int64{6, 7}), 1) {
+		t.Error("3, 3 and 5, 5 go together, and 6, 7 does not with them")
+	}
+}
+
 // A long sequence does not make padding of its neighbours' turn.
 func TestPaddingIsBounded(t *testing.T) {
-	g := newGroup([]Merge{{Ragged: true}}, 1)
+	g := newGroup([]Merge{{Ragged: true}}, []models.Port{{Name: "x", DType: models.Uint8, Shape: []int{-1}}})
 	g.begin(sequence(1, 1, 100_000).tensors, 1)
 	for range 2 {
 		if !g.add(sequence(1, 1, 10).tensors, 1) {
@@ -156,7 +198,7 @@ func TestPaddingIsBounded(t *testing.T) {
 		t.Error("a batch over the limit was made")
 	}
 	huge := []models.Tensor{{Name: "x", DType: models.Uint8, Shape: []int64{1, 1 << 36, 0}}}
-	g = newGroup([]Merge{{Ragged: true}}, 1)
+	g = newGroup([]Merge{{Ragged: true}}, []models.Port{{Name: "x", DType: models.Uint8, Shape: []int{-1, -1}}})
 	g.begin(huge, 1)
 	if g.add([]models.Tensor{{Name: "x", DType: models.Uint8, Shape: []int64{1, 0, 1 << 36}}}, 1) {
 		t.Error("a batch of 2^72 elements was made")

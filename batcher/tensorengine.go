@@ -35,7 +35,7 @@ const maxGoodBytes = 1 << 20
 
 func newTensorEngine(r TensorRunner, sig *models.Signature, merging []Merge) *tensorEngine {
 	n := len(sig.Inputs)
-	return &tensorEngine{runner: r, sig: sig, group: newGroup(merging, n), alone: !sig.Batched,
+	return &tensorEngine{runner: r, sig: sig, group: newGroup(merging, sig.Inputs), alone: !sig.Batched,
 		in: make([]models.Tensor, n), rest: make([][]byte, len(sig.Outputs)), memory: make([][]byte, n), shapes: make([][]int64, n)}
 }
 

@@ -24,6 +24,9 @@ type LoadReport struct {
 	Took     time.Duration
 }
 
+// loadPatience is how long a load waits for a connection or an answer at least.
+const loadPatience = 5 * time.Second
+
 // Load writes a CSV file with the header entity,id,<feature>... to the store
 // that the options name. An empty cell is an absent value. progress, if not
 // nil, hears the rows written so far and the rows of the file (-1 when r cannot
@@ -32,6 +35,8 @@ type LoadReport struct {
 // It stops at the first invalid line, which the error names with its column;
 // the rows before it are written. Loading a file again is harmless.
 func Load(ctx context.Context, o Options, schema *Schema, r io.Reader, progress func(done, total int)) (LoadReport, error) {
+	// No request waits for a load: it is not given up for a pause of the machine.
+	o.DialTimeout, o.WriteTimeout = max(o.DialTimeout, loadPatience), max(o.WriteTimeout, loadPatience)
 	w, err := OpenWriter(o, schema)
 	if err != nil {
 		return LoadReport{}, err

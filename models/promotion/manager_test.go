@@ -109,11 +109,9 @@ func TestEachStepFails(t *testing.T) {
 func (w *world) onRelease(h Health) func(string) {
 	return func(call string) {
 		if call == "release" {
-			time.AfterFunc(10*time.Millisecond, func() {
-				w.mu.Lock()
-				defer w.mu.Unlock()
-				w.health[3] = h
-			})
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.health[3] = h
 		}
 	}
 }
