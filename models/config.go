@@ -49,7 +49,7 @@ type VersionPolicy struct {
 // WarmupSample is a run made before a version serves. Inputs that it does not
 // give are zeros.
 type WarmupSample struct {
-	Name   string           `yaml:"name" doc:"Name of the sample, for messages."`
+	Name   string           `yaml:"name" doc:"Name of the sample, for messages; needed, and each another."`
 	Rows   int              `yaml:"rows" doc:"Rows of the run. 0: 1."`
 	Count  int              `yaml:"count" doc:"How often it is run. 0: once."`
 	Random bool             `yaml:"random" doc:"Fill inputs that are not given with random values instead of zeros."`
@@ -251,7 +251,7 @@ func (ps *problems) names(path string, names []string) {
 	for i, name := range names {
 		at := fmt.Sprintf(path, i)
 		if name == "" {
-			ps.add(at, "is empty")
+			ps.add(at, "is empty; give a name")
 		} else if j, ok := first[name]; ok {
 			ps.add(at, "%q is already listed as "+path, name, j)
 		} else {

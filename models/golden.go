@@ -194,8 +194,12 @@ func (g *Golden) compareElements(i int, l *Layout, port int, want, got *Row) err
 	p := &l.Ports[port]
 	for e := range p.Width() {
 		if !g.equal(l, port, e, want, got) {
-			return fmt.Errorf("golden: cases[%d]: output %s element %d: want %s, got %s (%s, tolerance %v, outputs of %q)",
-				i, p.Name, e, elementText(want, l, port, e), elementText(got, l, port, e), p.DType, g.toleranceOf(p.Name), g.Source)
+			source := ""
+			if g.Source != "" {
+				source = fmt.Sprintf(", outputs of %q", g.Source)
+			}
+			return fmt.Errorf("golden: cases[%d]: output %s element %d: want %s, got %s (%s, tolerance %v%s)",
+				i, p.Name, e, elementText(want, l, port, e), elementText(got, l, port, e), p.DType, g.toleranceOf(p.Name), source)
 		}
 	}
 	return nil

@@ -127,7 +127,7 @@ var (
 	errNeedsTensors = &Error{Code: BadRequest, Field: "model",
 		Message: "the model has inputs or outputs whose size varies and takes whole tensors: use POST /v2/models/{model}/infer, or fix the sizes in its config.yaml (inputs[].shape)"}
 	errDeadline = &Error{Code: Deadline,
-		Message: "the deadline passed before the answer was ready (X-Request-Timeout-Ms, deadline.default)"}
+		Message: "the deadline passed before the answer was ready (the parameter timeout, X-Request-Timeout-Ms, deadline.default)"}
 	errFeatures = &Error{Code: FeaturesUnavailable, RetryAfter: time.Second,
 		Message: "the feature store does not answer, and this model requires its features"}
 )

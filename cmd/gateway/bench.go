@@ -105,7 +105,7 @@ func newBenchCompareCommand(a *app) *cobra.Command {
 		Long: "Line up the figures of two reports, B over A. Only reports of the same machine, made one after the other,\n" +
 			"can be compared; what makes two hard to compare is noted.",
 		Example: "  gateway bench compare bench/results/old.json bench/results/new.json",
-		Args:    cobra.ExactArgs(2),
+		Args:    takes(2, 2),
 		RunE: func(_ *cobra.Command, files []string) error {
 			before, err := bench.ReadReport(files[0])
 			if err != nil {

@@ -34,7 +34,7 @@ func newFeaturesLoadCommand(a *app) *cobra.Command {
 			"It stops at the first invalid line, with the rows before it written; loading a file again is harmless.",
 		Example: "  gateway features load features.csv --redis 127.0.0.1:6379 --schema features.yaml\n" +
 			"  gateway features load features.csv --config gateway.yaml",
-		Args: cobra.ExactArgs(1),
+		Args: takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var own []config.Override
 			if redis != "" {

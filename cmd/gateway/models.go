@@ -52,7 +52,7 @@ func newModelsListCommand(a *app) *cobra.Command {
 		Long:  "List every version that is loaded or on disk, in what state it is, and why those that were refused were.",
 		Example: "  gateway models list\n" +
 			"  gateway models list risk -o json",
-		Args: cobra.MaximumNArgs(1),
+		Args: takes(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			client, err := a.adminClient()
 			if err != nil {
@@ -117,7 +117,7 @@ func modelArgs(use versionUse) cobra.PositionalArgs {
 		least = 2
 	}
 	return func(cmd *cobra.Command, args []string) error {
-		if err := cobra.RangeArgs(least, most)(cmd, args); err != nil {
+		if err := takes(least, most)(cmd, args); err != nil {
 			return err
 		}
 		if err := repository.CheckModelName(args[0]); err != nil {

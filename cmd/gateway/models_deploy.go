@@ -49,7 +49,7 @@ func newModelsDeployCommand(a *app) *cobra.Command {
 		Example: "  gateway models deploy model.onnx --model risk --watch\n" +
 			"  gateway models deploy candidates/risk/3 --shadow 1000 --agreement 0.95 --watch\n" +
 			"  gateway models deploy --model risk --from 2 --watch",
-		Args: cobra.MaximumNArgs(1),
+		Args: takes(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.deploy(cmd, args, &f)
 		},

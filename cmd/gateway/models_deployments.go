@@ -23,7 +23,7 @@ func newModelsDeploymentsCommand(a *app) *cobra.Command {
 		Short:   "List deployments, the newest first",
 		Long:    "List the deployments in progress and those that have ended, as far as they are kept (models.promotion.history).",
 		Example: "  gateway models deployments\n  gateway models deployments risk -o json",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    takes(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			client, err := a.adminClient()
 			if err != nil {
@@ -75,7 +75,7 @@ func newModelsCancelCommand(a *app) *cobra.Command {
 		Short:   "Cancel a deployment and undo what it did",
 		Long:    "Cancel a deployment in progress. What it did is undone: the version before serves, the new one is removed.",
 		Example: "  gateway models cancel d-0123456789abcdef",
-		Args:    cobra.ExactArgs(1),
+		Args:    takes(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			client, err := a.adminClient()
 			if err != nil {
@@ -140,7 +140,7 @@ func (l *liveLine) show(t promotion.Step) {
 	if !l.on || t.StartedAt == nil {
 		return
 	}
-	text := []rune(strings.TrimRight(fmt.Sprintf("… %-8s %7s  %s", t.Name, shortTime(time.Since(*t.StartedAt)), oneLine(t.Detail)), " "))
+	text := []rune(strings.TrimRight(fmt.Sprintf("… %-8s %7s  %s", t.Name, "", oneLine(t.Detail)), " "))
 	fmt.Fprint(l.w, "\r\x1b[K"+string(text[:min(len(text), maxLiveLine)]))
 	l.used = true
 }

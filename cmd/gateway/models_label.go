@@ -39,7 +39,7 @@ func (a *app) labelCommand(method string, n int, c *cobra.Command) *cobra.Comman
 	var format outputFormat
 	var timeout time.Duration
 	c.Args = func(cmd *cobra.Command, args []string) error {
-		if err := cobra.ExactArgs(n)(cmd, args); err != nil {
+		if err := takes(n, n)(cmd, args); err != nil {
 			return err
 		}
 		if err := repository.CheckModelName(args[0]); err != nil {

@@ -25,7 +25,7 @@ func TestLabelsOverTheAdminPort(t *testing.T) {
 	models("label", "nope", "stable", "9").wants(t, 1, "", "(unknown_model)")
 	models("label", "risk", "7", "1").wants(t, 2, "", `"7" is no label`)
 	models("label", "risk", "stable", "v1").wants(t, 2, "", `"v1" is no version`)
-	models("label", "risk", "stable").wants(t, 2, "", "accepts 3 arg(s)")
+	models("label", "risk", "stable").wants(t, 2, "", "models label takes MODEL LABEL VERSION, not 2 arguments")
 
 	// What of the file does not hold is said below the table.
 	writeFile(t, dir, "repository/risk/config.yaml", "labels: {next: 8}\n")

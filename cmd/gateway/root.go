@@ -103,6 +103,17 @@ func group(c *cobra.Command, subs ...*cobra.Command) *cobra.Command {
 	return c
 }
 
+// takes is the number of arguments of a command, whose Use names them.
+func takes(least, most int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if least <= len(args) && len(args) <= most {
+			return nil
+		}
+		_, names, _ := strings.Cut(cmd.Use, " ")
+		return fmt.Errorf("%s takes %s, not %s", strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" "), names, count(len(args), "argument"))
+	}
+}
+
 // wrongError is an error of whoever called the program: its command line or its
 // configuration.
 type wrongError struct{ error }

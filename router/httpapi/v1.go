@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"fmt"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -116,7 +117,11 @@ func (h *Handler) statusV1(ctx *fasthttp.RequestCtx, t target) router.Code {
 		}
 	}
 	if len(s.Versions) == 0 {
-		return h.refuse(ctx, nil, &router.Error{Code: router.UnknownModel, Field: "model", Message: "there is no such model or version"})
+		message := fmt.Sprintf("no model named %.80q is in the repository", name)
+		if version != "" {
+			message = fmt.Sprintf("model %.80q has no version or label %.80q in the repository", name, version)
+		}
+		return h.refuse(ctx, nil, &router.Error{Code: router.UnknownModel, Field: "model", Message: message})
 	}
 	return h.writeJSON(ctx, s)
 }

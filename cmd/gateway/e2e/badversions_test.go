@@ -172,7 +172,8 @@ func TestNotANumberIsRefused(t *testing.T) {
 func TestSlowVersionIsRefusedUnlessAllowed(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "repository/mlp/1/model.onnx"), perceptron(1, 64, 8, 1))
-	write(t, filepath.Join(dir, "repository/mlp/config.yaml"), "max_batch_size: 4\n")
+	// Nothing here is about run_timeout, and a busy machine can take long for a run.
+	write(t, filepath.Join(dir, "repository/mlp/config.yaml"), "max_batch_size: 4\nrun_timeout: 5s\n")
 	slow := filepath.Join(dir, "slow.onnx")
 	write(t, slow, perceptron(2, 64, 1536, 1536, 1536, 1536, 1))
 	g := startGateway(t, dir, append(stateArgs(dir), fixtureArgs(dir)...)...)
