@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -27,6 +28,7 @@ const trialCommand = "trial-load"
 
 func newTrialCommand(a *app) *cobra.Command {
 	var library string
+	var size int64
 	c := &cobra.Command{
 		Use:   trialCommand,
 		Short: "Load a model once, to see whether that can be done",
@@ -39,7 +41,7 @@ func newTrialCommand(a *app) *cobra.Command {
 			if err := lowerPriority(); err != nil {
 				return fmt.Errorf("lowering the priority of the process: %w", err)
 			}
-			model, err := io.ReadAll(a.stdin)
+			model, err := readAtOnce(a.stdin, size)
 			if err != nil {
 				return fmt.Errorf("reading the model: %w", err)
 			}
@@ -47,7 +49,19 @@ func newTrialCommand(a *app) *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&library, "library", "", "`path` of the ONNX Runtime library (default as for serve)")
+	c.Flags().Int64Var(&size, "size", 0, "`bytes` of the model, to read it at one go (default unknown)")
 	return c
+}
+
+// readAtOnce reads a model of a known size into memory made once: growing with
+// what comes would touch several times as much.
+func readAtOnce(r io.Reader, size int64) ([]byte, error) {
+	if size <= 0 {
+		return io.ReadAll(r)
+	}
+	model := make([]byte, size)
+	_, err := io.ReadFull(r, model)
+	return model, err
 }
 
 func trialLoad(model []byte, library string) error {
@@ -66,7 +80,7 @@ func trialLoad(model []byte, library string) error {
 // context ends. It is safe for concurrent use.
 func trialProcess(exe, library string) func(ctx context.Context, data []byte) error {
 	return func(ctx context.Context, data []byte) error {
-		cmd := exec.CommandContext(ctx, exe, trialCommand, "--library", library)
+		cmd := exec.CommandContext(ctx, exe, trialCommand, "--library", library, "--size", strconv.Itoa(len(data)))
 		cmd.Stdin = bytes.NewReader(data)
 		said := &tail{}
 		cmd.Stdout, cmd.Stderr = said, said

@@ -117,7 +117,7 @@ func TestTrialEndsWithItsContext(t *testing.T) {
 func TestTrialSeesNoSettings(t *testing.T) {
 	t.Setenv("HOTPATH_FEATURES_REDIS_PASSWORD", "hush")
 	err := trialProcess(script(t, `echo "[$HOTPATH_FEATURES_REDIS_PASSWORD] $*" >&2; exit 1`), "lib.so")(t.Context(), nil)
-	if err == nil || err.Error() != "[] trial-load --library lib.so" {
+	if err == nil || err.Error() != "[] trial-load --library lib.so --size 0" {
 		t.Errorf("%v", err)
 	}
 }
