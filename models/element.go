@@ -166,16 +166,30 @@ func elementText(r *Row, l *Layout, port, i int) string {
 	case Float16, BFloat16, Float32:
 		return strconv.FormatFloat(floatAt(r, d, off), 'g', -1, 32)
 	}
-	var u uint64
-	for b := range d.Size() {
-		u |= uint64(r.Data[off+b]) << (8 * b)
-	}
 	switch d {
 	case Int8, Int16, Int32, Int64:
-		shift := 64 - 8*d.Size()
-		return strconv.FormatInt(int64(u<<shift)>>shift, 10)
+		return strconv.FormatInt(Signed(r.Data[off:], d.Size()), 10)
 	}
-	return strconv.FormatUint(u, 10)
+	return strconv.FormatUint(Unsigned(r.Data[off:], d.Size()), 10)
+}
+
+// Unsigned reads the little-endian integer of size bytes at the start of b.
+func Unsigned(b []byte, size int) uint64 {
+	switch size {
+	case 1:
+		return uint64(b[0])
+	case 2:
+		return uint64(binary.LittleEndian.Uint16(b))
+	case 4:
+		return uint64(binary.LittleEndian.Uint32(b))
+	}
+	return binary.LittleEndian.Uint64(b)
+}
+
+// Signed is Unsigned for a signed integer.
+func Signed(b []byte, size int) int64 {
+	shift := 64 - 8*size // moves the sign to where int64 has it
+	return int64(Unsigned(b, size)<<shift) >> shift
 }
 
 // float16Value widens an IEEE 754 half.

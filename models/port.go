@@ -135,29 +135,8 @@ func (s *Signature) Validate() error {
 // NonFinite finds a NaN or an infinity in a row: the port that holds it, or -1.
 func (l *Layout) NonFinite(r *Row) (port int) {
 	for i := range l.Ports {
-		off := l.Offset[i]
-		switch l.Ports[i].DType {
-		case Float32:
-			for e := range l.Width[i] {
-				// v-v is 0 for every finite v, and NaN for the others.
-				if v := r.Float32(off + 4*e); v-v != 0 {
-					return i
-				}
-			}
-		case Float64:
-			for e := range l.Width[i] {
-				if v := r.Float64(off + 8*e); v-v != 0 {
-					return i
-				}
-			}
-		case Float16:
-			if exponentFull(r.Data[off:], l.Width[i], 0x7c00) {
-				return i
-			}
-		case BFloat16:
-			if exponentFull(r.Data[off:], l.Width[i], 0x7f80) {
-				return i
-			}
+		if NonFiniteData(l.Ports[i].DType, r.Data[l.Offset[i]:l.Offset[i]+l.Stride[i]]) {
+			return i
 		}
 	}
 	return -1

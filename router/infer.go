@@ -18,13 +18,9 @@ import (
 // not apply.
 func (p *Pipeline) Infer(x *Exchange) *Error {
 	start := time.Now()
-	x.snapshot = p.acquire()
-	if x.snapshot == nil {
-		return errNotReady
-	}
-	model := x.snapshot.model(x.Request.Model)
-	if model == nil {
-		return x.unknownModel()
+	model, err := p.enter(x)
+	if err != nil {
+		return err
 	}
 	assigned, err := x.chooseLane(model, start)
 	if err != nil {
@@ -48,7 +44,6 @@ func (p *Pipeline) Infer(x *Exchange) *Error {
 // chooseLane settles who answers: the version asked for, the variant assigned,
 // or the current version. The arm is nil where no experiment decided.
 func (x *Exchange) chooseLane(model *Model, start time.Time) (*arm, *Error) {
-	x.Lane = model.current
 	if len(x.Tensors.Version) > 0 {
 		if x.Lane = model.version(x.Tensors.Version); x.Lane == nil {
 			return nil, &Error{Code: UnknownModel, Field: "version",
@@ -57,20 +52,10 @@ func (x *Exchange) chooseLane(model *Model, start time.Time) (*arm, *Error) {
 		return nil, nil
 	}
 	if len(x.Request.UserID) == 0 {
+		x.Lane = model.current
 		return nil, nil
 	}
-	r := x.assignable(start)
-	a := model.plan.Assign(&r)
-	if a.ForcedUnknown {
-		return nil, x.unknownVariant()
-	}
-	x.Assignment = a
-	if a.Variant == nil {
-		return nil, nil
-	}
-	assigned := x.snapshot.arms[a.Experiment.Index()][a.Variant.Index()]
-	x.Lane, x.Variant = assigned.lane, a.Variant
-	return assigned, nil
+	return x.assign(model, start)
 }
 
 // infer makes one attempt at one lane.
@@ -113,18 +98,11 @@ func (x *Exchange) infer(lane *Lane) (refusal *Error) {
 // inferFallback asks the experiment's fallback variant where the assigned one's
 // model failed. A fallback that takes other inputs does not help.
 func (p *Pipeline) inferFallback(x *Exchange, err *Error) *Error {
-	switch err.Code {
-	case BreakerOpen, ModelUnavailable, Internal:
-	default:
+	if !modelFailed(err) {
 		return err
 	}
-	e := x.Assignment.Experiment
-	v := e.Fallback()
-	if !p.options.VariantFallback || v == nil || v == x.Assignment.Variant {
-		return err
-	}
-	lane := x.snapshot.arms[e.Index()][v.Index()].lane
-	if x.infer(lane) != nil {
+	v, lane := p.fallbackVariant(x)
+	if v == nil || x.infer(lane) != nil {
 		return err
 	}
 	x.Lane, x.Variant = lane, v

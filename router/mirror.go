@@ -167,17 +167,7 @@ func (p *Pipeline) mirror(x *Exchange) *Mirror {
 }
 
 // tryHold takes a hold unless the last one is gone: the mirror was stopped.
-func (m *Mirror) tryHold() bool {
-	for {
-		n := m.holds.Load()
-		if n == 0 {
-			return false
-		}
-		if m.holds.CompareAndSwap(n, n+1) {
-			return true
-		}
-	}
-}
+func (m *Mirror) tryHold() bool { return tryHold(&m.holds) }
 
 func (m *Mirror) release() {
 	if m.holds.Add(-1) == 0 {

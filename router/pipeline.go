@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"hotpath/abtest"
 	"hotpath/models"
 	"hotpath/resilience"
 	"hotpath/resilience/handoff"
@@ -92,36 +93,54 @@ func (p *Pipeline) Finish(x *Exchange) {
 // After nil the answer is in the exchange.
 func (p *Pipeline) Predict(x *Exchange) *Error {
 	start := time.Now()
-	x.snapshot = p.acquire()
-	if x.snapshot == nil {
-		return errNotReady
-	}
-	model := x.snapshot.model(x.Request.Model)
-	if model == nil {
-		return x.unknownModel()
+	model, err := p.enter(x)
+	if err != nil {
+		return err
 	}
 	if err := x.checkEntities(); err != nil {
 		return err
 	}
-	r := x.assignable(start)
-	a := model.plan.Assign(&r)
-	if a.ForcedUnknown {
-		return x.unknownVariant()
-	}
-	x.Assignment, x.Lane = a, model.current
-	var assigned *arm
-	if a.Variant != nil {
-		assigned = x.snapshot.arms[a.Experiment.Index()][a.Variant.Index()]
-		x.Lane, x.Variant = assigned.lane, a.Variant
+	assigned, err := x.assign(model, start)
+	if err != nil {
+		return err
 	}
 	now := time.Now()
 	x.Stages[StageAssign] = now.Sub(start)
-	err := p.serve(x, x.Lane, now)
+	err = p.serve(x, x.Lane, now)
 	if err != nil {
 		err = p.fallBack(x, err)
 	}
 	p.record(x, assigned, err, start)
 	return err
+}
+
+// enter gives the request the current snapshot and finds the model that it asks for.
+func (p *Pipeline) enter(x *Exchange) (*Model, *Error) {
+	if x.snapshot = p.acquire(); x.snapshot == nil {
+		return nil, errNotReady
+	}
+	model := x.snapshot.model(x.Request.Model)
+	if model == nil {
+		return nil, x.unknownModel()
+	}
+	return model, nil
+}
+
+// assign lets the experiments on the model settle who answers: a variant, or else
+// the current version. The arm is nil where no experiment decided.
+func (x *Exchange) assign(model *Model, now time.Time) (*arm, *Error) {
+	r := x.assignable(now)
+	a := model.plan.Assign(&r)
+	if a.ForcedUnknown {
+		return nil, x.unknownVariant()
+	}
+	x.Assignment, x.Lane = a, model.current
+	if a.Variant == nil {
+		return nil, nil
+	}
+	assigned := x.snapshot.arms[a.Experiment.Index()][a.Variant.Index()]
+	x.Lane, x.Variant = assigned.lane, a.Variant
+	return assigned, nil
 }
 
 // serve makes one attempt at one lane: features, then score.
@@ -201,23 +220,17 @@ func scoreError(err error, lane *Lane, hurried bool) (*Error, resilience.Outcome
 }
 
 // fallBack goes down the ladder after the lane of the assigned variant failed:
-// the experiment's fallback variant, then the static answer. An overloaded
-// model, a spent deadline or bad input is not a failed model and stays an error.
+// the experiment's fallback variant, then the static answer.
 func (p *Pipeline) fallBack(x *Exchange, err *Error) *Error {
-	switch err.Code {
-	case BreakerOpen, ModelUnavailable, Internal:
-	default:
+	if !modelFailed(err) {
 		return err
 	}
-	if e := x.Assignment.Experiment; p.options.VariantFallback && e != nil {
-		if v := e.Fallback(); v != nil && v != x.Assignment.Variant {
-			lane := x.snapshot.arms[e.Index()][v.Index()].lane
-			x.Degraded = 0
-			if p.serve(x, lane, time.Now()) == nil {
-				x.Lane, x.Variant = lane, v
-				x.Degraded |= DegradedVariant
-				return nil
-			}
+	if v, lane := p.fallbackVariant(x); v != nil {
+		x.Degraded = 0
+		if p.serve(x, lane, time.Now()) == nil {
+			x.Lane, x.Variant = lane, v
+			x.Degraded |= DegradedVariant
+			return nil
 		}
 	}
 	if p.options.StaticFallback && x.Lane.Static != nil {
@@ -228,6 +241,30 @@ func (p *Pipeline) fallBack(x *Exchange, err *Error) *Error {
 		return nil
 	}
 	return err
+}
+
+// modelFailed says whether another model may help: an overloaded model, a spent
+// deadline or bad input is not a failed model and stays an error.
+func modelFailed(err *Error) bool {
+	switch err.Code {
+	case BreakerOpen, ModelUnavailable, Internal:
+		return true
+	}
+	return false
+}
+
+// fallbackVariant is who answers in the place of the assigned variant; nil where
+// nobody does.
+func (p *Pipeline) fallbackVariant(x *Exchange) (*abtest.Variant, *Lane) {
+	e := x.Assignment.Experiment
+	if !p.options.VariantFallback || e == nil {
+		return nil, nil
+	}
+	v := e.Fallback()
+	if v == nil || v == x.Assignment.Variant {
+		return nil, nil
+	}
+	return v, x.snapshot.arms[e.Index()][v.Index()].lane
 }
 
 // acquire takes a hold on the current snapshot; nil before the first Swap. A

@@ -203,13 +203,16 @@ func (s *Snapshot) Plan() *abtest.Plan { return s.plan }
 func (s *Snapshot) Drained() <-chan struct{} { return s.drained }
 
 // tryHold takes a hold unless the last one is gone already.
-func (s *Snapshot) tryHold() bool {
+func (s *Snapshot) tryHold() bool { return tryHold(&s.holds) }
+
+// tryHold adds one to a count of holds that has not come down to zero.
+func tryHold(holds *atomic.Int64) bool {
 	for {
-		n := s.holds.Load()
+		n := holds.Load()
 		if n == 0 {
 			return false
 		}
-		if s.holds.CompareAndSwap(n, n+1) {
+		if holds.CompareAndSwap(n, n+1) {
 			return true
 		}
 	}

@@ -19,11 +19,10 @@ type Fake struct {
 
 	in, out *models.Frame
 	maxRows int
-	stop    chan struct{}
+	stopper
 
-	mu      sync.Mutex
-	runs    []int
-	cancels int
+	mu   sync.Mutex
+	runs []int
 }
 
 // maxRuns bounds the memory of Runs, for benchmarks.
@@ -31,8 +30,7 @@ const maxRuns = 1 << 16
 
 // NewFake makes a runner for at most maxRows rows of that layout, in and out.
 func NewFake(l *models.Layout, maxRows int) *Fake {
-	return &Fake{in: models.NewFrame(l, maxRows), out: models.NewFrame(l, maxRows), maxRows: maxRows,
-		stop: make(chan struct{}, 1)}
+	return &Fake{in: models.NewFrame(l, maxRows), out: models.NewFrame(l, maxRows), maxRows: maxRows, stopper: newStopper()}
 }
 
 // Frames are the batch's memory.
@@ -66,30 +64,9 @@ func (f *Fake) Run(rows int) error {
 	return nil
 }
 
-// Cancel counts itself and lets one receive from Cancelled go on.
-func (f *Fake) Cancel() {
-	f.mu.Lock()
-	f.cancels++
-	f.mu.Unlock()
-	select {
-	case f.stop <- struct{}{}:
-	default:
-	}
-}
-
-// Cancelled yields once after a Cancel, for an OnRun that can be stopped.
-func (f *Fake) Cancelled() <-chan struct{} { return f.stop }
-
 // Runs are the sizes of the runs so far, in order, up to 65,536.
 func (f *Fake) Runs() []int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return append([]int(nil), f.runs...)
-}
-
-// Cancels counts the calls of Cancel.
-func (f *Fake) Cancels() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.cancels
 }

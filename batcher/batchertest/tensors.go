@@ -18,16 +18,15 @@ type FakeTensors struct {
 
 	maxRows int
 	out     []models.Tensor
-	stop    chan struct{}
+	stopper
 
-	mu      sync.Mutex
-	shapes  [][]string
-	cancels int
+	mu     sync.Mutex
+	shapes [][]string
 }
 
 // NewFakeTensors makes a runner for at most maxRows rows.
 func NewFakeTensors(maxRows int) *FakeTensors {
-	return &FakeTensors{maxRows: maxRows, stop: make(chan struct{}, 1)}
+	return &FakeTensors{maxRows: maxRows, stopper: newStopper()}
 }
 
 // MaxRows is the largest batch.
@@ -75,20 +74,6 @@ func (f *FakeTensors) Discard() {
 	}
 	f.out = f.out[:0]
 }
-
-// Cancel counts itself and lets one receive from Cancelled go on.
-func (f *FakeTensors) Cancel() {
-	f.mu.Lock()
-	f.cancels++
-	f.mu.Unlock()
-	select {
-	case f.stop <- struct{}{}:
-	default:
-	}
-}
-
-// Cancelled yields once after a Cancel, for an OnRun that can be stopped.
-func (f *FakeTensors) Cancelled() <-chan struct{} { return f.stop }
 
 // Shapes are those of the inputs of the runs so far, in order, up to 65,536.
 func (f *FakeTensors) Shapes() [][]string {

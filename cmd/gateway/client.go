@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -77,7 +78,12 @@ func (c *adminClient) call(ctx context.Context, method, path string, q url.Value
 		return nil, err
 	}
 	r.URL.RawQuery = q.Encode()
-	answer, err := c.http.Do(r)
+	return c.send(c.http, r, timeout, http.StatusOK)
+}
+
+// send gives the body of an answer with one of the good statuses.
+func (c *adminClient) send(client *http.Client, r *http.Request, timeout time.Duration, good ...int) ([]byte, error) {
+	answer, err := client.Do(r)
 	if err != nil {
 		return nil, c.explain(err, timeout)
 	}
@@ -86,14 +92,19 @@ func (c *adminClient) call(ctx context.Context, method, path string, q url.Value
 	if err != nil {
 		return nil, c.explain(err, timeout)
 	}
-	if answer.StatusCode == http.StatusOK {
+	if slices.Contains(good, answer.StatusCode) {
 		return body, nil
 	}
+	return nil, c.refused(body, answer.Status)
+}
+
+// refused reads an answer that is none of the good ones.
+func (c *adminClient) refused(body []byte, status string) error {
 	var refusal admin.ErrorBody
 	if json.Unmarshal(body, &refusal) != nil || refusal.Error.Code == "" {
-		return nil, fmt.Errorf("%s answers %s and is not the admin port of a gateway; name that by --admin", c.addr, answer.Status)
+		return fmt.Errorf("%s answers %s and is not the admin port of a gateway; name that by --admin", c.addr, status)
 	}
-	return nil, &refusalError{refusal.Error}
+	return &refusalError{refusal.Error}
 }
 
 // refusalError is what the gateway answered.

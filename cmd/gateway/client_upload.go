@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"hotpath/cmd/gateway/internal/admin"
 	"hotpath/models/promotion"
 )
 
@@ -59,28 +58,7 @@ func (c *adminClient) upload(ctx context.Context, path string, q url.Values, key
 		t.ExpectContinueTimeout = expectTimeout
 		client.Transport = t
 	}
-	answer, err := client.Do(r)
-	if err != nil {
-		return nil, c.explain(err, timeout)
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswerBytes))
-	if err != nil {
-		return nil, c.explain(err, timeout)
-	}
-	if answer.StatusCode == http.StatusOK || answer.StatusCode == http.StatusAccepted {
-		return text, nil
-	}
-	return nil, c.refused(text, answer.Status)
-}
-
-// refused reads an answer that is none of the good ones.
-func (c *adminClient) refused(body []byte, status string) error {
-	var refusal admin.ErrorBody
-	if json.Unmarshal(body, &refusal) != nil || refusal.Error.Code == "" {
-		return fmt.Errorf("%s answers %s and is not the admin port of a gateway; name that by --admin", c.addr, status)
-	}
-	return &refusalError{refusal.Error}
+	return c.send(&client, r, timeout, http.StatusOK, http.StatusAccepted)
 }
 
 func writeForm(form *multipart.Writer, files []deployFile) error {

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"hotpath/models/durable"
 )
 
 // journalFormat is the version of a journal file.
@@ -40,20 +42,7 @@ func (j journal) write(r *record) error {
 	if err := os.MkdirAll(j.dir, 0o755); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(j.dir, ".journal-*.tmp")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(data, '\n'))
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), j.path(r.ID))
-	}
-	if err != nil {
-		os.Remove(f.Name())
-		return err
-	}
-	return syncDir(j.dir)
+	return durable.Replace(j.path(r.ID), ".journal-*.tmp", append(data, '\n'))
 }
 
 // remove forgets a deployment.
@@ -114,13 +103,4 @@ func (j journal) readOne(id string) (record, error) {
 		return record{}, fmt.Errorf("is about deployment %q", r.ID)
 	}
 	return r, nil
-}
-
-// syncDir makes renames in a directory outlast a crash of the machine.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

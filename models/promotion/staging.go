@@ -15,6 +15,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"hotpath/models/durable"
 )
 
 // The files of a version that can be sent.
@@ -207,7 +209,7 @@ func (f folders) seal(r *record, s staged) error {
 			return err
 		}
 	}
-	return syncDir(dir)
+	return durable.SyncDir(dir)
 }
 
 // modelConfig reads the model's own config.yaml, following links inside the
@@ -260,7 +262,7 @@ func (f folders) place(r *record) error {
 	if err := os.Rename(f.arriving(r), to); err != nil {
 		return err
 	}
-	return errors.Join(syncDir(f.model(r.Model)), syncDir(f.repository), f.clear(r.ID, r.Model, false))
+	return errors.Join(durable.SyncDir(f.model(r.Model)), durable.SyncDir(f.repository), f.clear(r.ID, r.Model, false))
 }
 
 // made says that a version's folder has the mark of a deployment.

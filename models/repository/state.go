@@ -7,10 +7,10 @@ import (
 	"io"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"hotpath/models"
+	"hotpath/models/durable"
 )
 
 // decisions are what operators decided about one model; all of it is kept over
@@ -159,29 +159,5 @@ func writeState(name string, saved map[string]*decisions) error {
 	if err != nil {
 		return err
 	}
-	dir := filepath.Dir(name)
-	f, err := os.CreateTemp(dir, ".state-*.tmp")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(data, '\n'))
-	if err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-		return err
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
+	return durable.Replace(name, ".state-*.tmp", append(data, '\n'))
 }

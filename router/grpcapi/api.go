@@ -80,7 +80,7 @@ type api struct {
 	options  Options
 	metrics  *metrics
 	messages *messages
-	ids      requestIDs
+	ids      router.RequestIDs
 	// forcedKey is Options.ForcedHeader as metadata has it.
 	forcedKey string
 	// inferring counts the requests for inference that are not answered yet.

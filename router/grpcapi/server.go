@@ -58,7 +58,7 @@ func New(p *router.Pipeline, m *router.Metrics, c oip.Catalog, o Options, reg pr
 	}
 	a := &api{pipeline: p, codec: m, catalog: c, options: o, metrics: own, messages: newMessages(),
 		forcedKey: strings.ToLower(o.ForcedHeader), maxLent: int64(max(o.MaxInFlight/lentShare, 1)), streams: map[string]bool{}, stopping: make(chan struct{})}
-	a.ids.init()
+	a.ids.Init()
 	s := &Server{api: a, health: &health{api: a}}
 	s.grpc = grpc.NewServer(
 		grpc.Creds(plaintext{}), experimental.BufferPool(&a.messages.memory),

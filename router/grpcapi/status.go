@@ -112,5 +112,5 @@ func (a *api) errorID(ctx context.Context) string {
 	if id := callerID(ctx); id != "" {
 		return id
 	}
-	return string(a.ids.append(nil))
+	return string(a.ids.Append(nil))
 }

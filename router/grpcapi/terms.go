@@ -90,7 +90,7 @@ func (a *api) readMetadata(ctx context.Context, r *inferRequest, x *router.Excha
 	case len(r.id) > 0:
 		x.Request.RequestID = r.id
 	default:
-		x.Request.Scratch = a.ids.append(x.Request.Scratch)
+		x.Request.Scratch = a.ids.Append(x.Request.Scratch)
 		x.Request.RequestID = x.Request.Scratch
 	}
 	if a.options.ForcedHeader == "" {

@@ -162,6 +162,6 @@ func (h *Handler) setBatchID(ctx *fasthttp.RequestCtx, b *jsonwire.Batch) {
 		return
 	}
 	if b.RequestID = headerID(ctx); b.RequestID == nil {
-		b.RequestID = h.ids.append(nil)
+		b.RequestID = h.ids.Append(nil)
 	}
 }

@@ -64,7 +64,7 @@ type Handler struct {
 	bodies   *bodyBudget
 	// compressors of answers, by encoding.
 	compressors [numEncodings]sync.Pool
-	ids         requestIDs
+	ids         router.RequestIDs
 	access      accessLog
 	lameDuck    atomic.Bool
 }
@@ -92,7 +92,7 @@ func New(p *router.Pipeline, m *router.Metrics, o Options, reg prometheus.Regist
 		h.compressors[encoding].New = func() any { return newCompressor(encoding) }
 	}
 	h.infers.New = func() any { return h.newInferRequest() }
-	h.ids.init()
+	h.ids.Init()
 	h.access = newAccessLog(o.Log, o.AccessSample)
 	return h, nil
 }
@@ -270,7 +270,7 @@ func (h *Handler) refuseAs(ctx *fasthttp.RequestCtx, r route, id []byte, e *rout
 		id = headerID(ctx)
 	}
 	if id == nil {
-		id = h.ids.append(nil)
+		id = h.ids.Append(nil)
 	}
 	writeError(ctx, e, id)
 	return e.Code

@@ -1,32 +1,10 @@
 package httpapi
 
 import (
-	"crypto/rand"
-	"encoding/hex"
-	"strconv"
-	"sync/atomic"
-
 	"github.com/valyala/fasthttp"
 
 	"hotpath/router"
 )
-
-// requestIDs makes ids for requests that bring none: a random prefix of the
-// process and a counter, which is unique without asking the kernel each time.
-type requestIDs struct {
-	prefix string
-	next   atomic.Uint64
-}
-
-func (r *requestIDs) init() {
-	var b [6]byte
-	rand.Read(b[:])
-	r.prefix = hex.EncodeToString(b[:]) + "-"
-}
-
-func (r *requestIDs) append(dst []byte) []byte {
-	return strconv.AppendUint(append(dst, r.prefix...), r.next.Add(1), 36)
-}
 
 // maxRequestID bounds an id taken from the header, in bytes.
 const maxRequestID = 256
@@ -55,6 +33,6 @@ func (h *Handler) setRequestID(ctx *fasthttp.RequestCtx, r *router.Request) {
 		return
 	}
 	from := len(r.Scratch)
-	r.Scratch = h.ids.append(r.Scratch)
+	r.Scratch = h.ids.Append(r.Scratch)
 	r.RequestID = r.Scratch[from:]
 }

@@ -63,10 +63,9 @@ func appendClass(dst []byte, t models.DType, element []byte, index int) []byte {
 	case models.Float64:
 		dst = strconv.AppendFloat(dst, math.Float64frombits(binary.LittleEndian.Uint64(element)), 'g', -1, 64)
 	case models.Uint8, models.Uint16, models.Uint32, models.Uint64:
-		dst = strconv.AppendUint(dst, integer(t, element), 10)
+		dst = strconv.AppendUint(dst, models.Unsigned(element, t.Size()), 10)
 	default:
-		shift := 64 - 8*t.Size()
-		dst = strconv.AppendInt(dst, int64(integer(t, element)<<shift)>>shift, 10)
+		dst = strconv.AppendInt(dst, models.Signed(element, t.Size()), 10)
 	}
 	dst = strconv.AppendInt(append(dst, ':'), int64(index), 10)
 	binary.LittleEndian.PutUint32(dst[from:], uint32(len(dst)-from-4))
@@ -81,10 +80,9 @@ func orderedKey(t models.DType, element []byte) uint64 {
 	case models.Float64:
 		return floatKey(math.Float64frombits(binary.LittleEndian.Uint64(element)))
 	case models.Int8, models.Int16, models.Int32, models.Int64:
-		shift := 64 - 8*t.Size()
-		return uint64(int64(integer(t, element)<<shift)>>shift) ^ sign
+		return uint64(models.Signed(element, t.Size())) ^ sign
 	}
-	return integer(t, element)
+	return models.Unsigned(element, t.Size())
 }
 
 // floatKey orders floats: the bits of negative ones count backwards.
@@ -101,17 +99,4 @@ func floatKey(f float64) uint64 {
 	} else {
 		return ^b
 	}
-}
-
-// integer reads an element as the bits it has.
-func integer(t models.DType, b []byte) uint64 {
-	switch t.Size() {
-	case 1:
-		return uint64(b[0])
-	case 2:
-		return uint64(binary.LittleEndian.Uint16(b))
-	case 4:
-		return uint64(binary.LittleEndian.Uint32(b))
-	}
-	return binary.LittleEndian.Uint64(b)
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"hotpath/router/httpapi/jsonscan/jsonscantest"
 )
 
 // depth is small, so that a fuzzer can reach it.
@@ -30,25 +32,6 @@ func read(s *Scanner, body []byte) (err *Error) {
 	return err
 }
 
-func depthOf(body []byte) (deepest int) {
-	open, inString := 0, false
-	for i := 0; i < len(body); i++ {
-		switch c := body[i]; {
-		case inString && c == '\\':
-			i++
-		case c == '"':
-			inString = !inString
-		case inString:
-		case c == '[' || c == '{':
-			open++
-			deepest = max(deepest, open)
-		case c == ']' || c == '}':
-			open--
-		}
-	}
-	return deepest
-}
-
 // object is an object with n members.
 func object(n int, tail string) string {
 	var b strings.Builder
@@ -69,7 +52,7 @@ func FuzzValue(f *testing.F) {
 	s := newScanner()
 	f.Fuzz(func(t *testing.T, body []byte) {
 		err := read(s, body)
-		if want := jsontext.Value(body).IsValid() && depthOf(body) <= depth; (err == nil) != want {
+		if want := jsontext.Value(body).IsValid() && jsonscantest.Depth(body) <= depth; (err == nil) != want {
 			t.Fatalf("%q: error %v, want it accepted: %v", body, err, want)
 		}
 		if s.names.used != 0 || len(s.names.list) != 0 {

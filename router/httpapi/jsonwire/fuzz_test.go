@@ -9,6 +9,7 @@ import (
 
 	"hotpath/models"
 	"hotpath/router"
+	"hotpath/router/httpapi/jsonscan/jsonscantest"
 )
 
 // fuzzLimits are small, so that a fuzzer can reach them.
@@ -94,7 +95,7 @@ func FuzzBatch(f *testing.F) {
 		const before, after = `{"instances":[{"user_id":"u0"},`, `,{"user_id":"u2"}],"model":"dm"}`
 		body := []byte(before + string(instance) + after)
 		e := asError(t, d.DecodeBatch(body, b))
-		if !jsontext.Value(body).IsValid() || depthOf(body) > fuzzLimits().Depth {
+		if !jsontext.Value(body).IsValid() || jsonscantest.Depth(body) > fuzzLimits().Depth {
 			if e == nil || e.Code != CodeBadJSON {
 				t.Fatalf("%q is not JSON: %v", body, e)
 			}

@@ -6,6 +6,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"hotpath/router/httpapi/jsonscan/jsonscantest"
 )
 
 // reference says by other means what the decoder must say: json/v2 for what is
@@ -19,27 +21,8 @@ type reference struct {
 	texts  map[string]string // string values by section and name
 }
 
-func depthOf(body []byte) (deepest int) {
-	depth, inString := 0, false
-	for i := 0; i < len(body); i++ {
-		switch c := body[i]; {
-		case inString && c == '\\':
-			i++
-		case c == '"':
-			inString = !inString
-		case inString:
-		case c == '[' || c == '{':
-			depth++
-			deepest = max(deepest, depth)
-		case c == ']' || c == '}':
-			depth--
-		}
-	}
-	return deepest
-}
-
 func refer(body []byte, l Limits) reference {
-	r := reference{json: jsontext.Value(body).IsValid(), deep: depthOf(body) > l.Depth, texts: map[string]string{}}
+	r := reference{json: jsontext.Value(body).IsValid(), deep: jsonscantest.Depth(body) > l.Depth, texts: map[string]string{}}
 	if !r.json || r.deep || jsontext.Value(body).Kind() != '{' {
 		return r
 	}

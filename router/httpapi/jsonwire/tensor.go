@@ -83,13 +83,12 @@ func AppendElements(dst []byte, t models.DType, data []byte) (out []byte, ok boo
 	case models.Uint8, models.Uint16, models.Uint32, models.Uint64:
 		size := t.Size()
 		for i := 0; i < len(data); i += size {
-			dst = strconv.AppendUint(comma(dst, i), unsigned(data[i:], size), 10)
+			dst = strconv.AppendUint(comma(dst, i), models.Unsigned(data[i:], size), 10)
 		}
 	case models.Int8, models.Int16, models.Int32, models.Int64:
 		size := t.Size()
-		shift := 64 - 8*size // moves the sign to where int64 has it
 		for i := 0; i < len(data); i += size {
-			dst = strconv.AppendInt(comma(dst, i), int64(unsigned(data[i:], size)<<shift)>>shift, 10)
+			dst = strconv.AppendInt(comma(dst, i), models.Signed(data[i:], size), 10)
 		}
 	default:
 		return dst, false
@@ -137,17 +136,4 @@ func appendHalves(dst []byte, t models.DType, data []byte) (out []byte, ok bool)
 		dst = h.append(comma(dst, i), v)
 	}
 	return dst, true
-}
-
-// unsigned reads an integer element as the bits it has.
-func unsigned(b []byte, size int) uint64 {
-	switch size {
-	case 1:
-		return uint64(b[0])
-	case 2:
-		return uint64(binary.LittleEndian.Uint16(b))
-	case 4:
-		return uint64(binary.LittleEndian.Uint32(b))
-	}
-	return binary.LittleEndian.Uint64(b)
 }

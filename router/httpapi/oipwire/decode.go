@@ -20,7 +20,10 @@ func (r *Request) Decode(header int) error {
 		json, r.binary = json[:header], json[header:]
 	}
 	r.begin(json)
-	err := r.whole()
+	err := r.whole("inputs", r.object)
+	if err == nil {
+		err = r.checkBinary()
+	}
 	r.end()
 	if err != nil {
 		return err
@@ -28,20 +31,24 @@ func (r *Request) Decode(header int) error {
 	return nil
 }
 
-func (r *Request) whole() *Error {
+// whole reads a body that is one object, which object reads; holding names what
+// it must have.
+func (r *Request) whole(holding string, object func(i int) (next int, err *Error)) *Error {
 	i, err := r.scan.Start()
 	if err != nil {
 		return err
 	}
 	if r.scan.Body[i] != '{' {
-		return r.refuse(i, nil, "the body must be a JSON object with inputs")
+		return r.refuse(i, nil, "the body must be a JSON object with ", holding)
 	}
-	if i, err = r.object(i); err != nil {
+	if i, err = object(i); err != nil {
 		return err
 	}
-	if err = r.scan.Finish(i); err != nil {
-		return err
-	}
+	return r.scan.Finish(i)
+}
+
+// checkBinary refuses binary data that no input has asked for.
+func (r *Request) checkBinary() *Error {
 	if len(r.binary) > 0 {
 		return &Error{Code: jsonscan.CodeBadRequest, Message: "the body has " + itoa(len(r.binary)) +
 			" bytes more than its inputs' binary_data_size say", Offset: len(r.Body) - len(r.binary)}

@@ -12,13 +12,14 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"hotpath/models"
+	"hotpath/router/httpapi/jsonscan/jsonscantest"
 )
 
 // refer decodes a request whose tensors are all JSON by other means: json/v2 for
 // what is JSON, encoding/json for its values, and a plain reading of the
 // protocol. It is slow and easy to check. ok is false for what is to be refused.
 func refer(body []byte, l Limits) (r reference, ok bool) {
-	if !jsontext.Value(body).IsValid() || depthOf(body) > l.Depth {
+	if !jsontext.Value(body).IsValid() || jsonscantest.Depth(body) > l.Depth {
 		return r, false
 	}
 	top, ok := members(body, "id", "parameters", "inputs", "outputs", "model_name", "model_version")
@@ -51,25 +52,6 @@ type reference struct {
 	binary     bool
 	outputs    []Output
 	inputs     []models.Tensor
-}
-
-func depthOf(body []byte) (deepest int) {
-	depth, inString := 0, false
-	for i := 0; i < len(body); i++ {
-		switch c := body[i]; {
-		case inString && c == '\\':
-			i++
-		case c == '"':
-			inString = !inString
-		case inString:
-		case c == '[' || c == '{':
-			depth++
-			deepest = max(deepest, depth)
-		case c == ']' || c == '}':
-			depth--
-		}
-	}
-	return deepest
 }
 
 // members reads an object of which all names are known; nil values for those that

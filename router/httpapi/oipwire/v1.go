@@ -15,29 +15,14 @@ import (
 func (r *Request) DecodeV1(inputs []models.Port) error {
 	r.begin(r.Body)
 	r.openColumns(inputs)
-	err := r.wholeV1()
+	err := r.whole("instances or inputs", r.objectV1)
+	if err == nil {
+		r.takeColumns()
+	}
 	r.end()
 	if err != nil {
 		return err
 	}
-	return nil
-}
-
-func (r *Request) wholeV1() *Error {
-	i, err := r.scan.Start()
-	if err != nil {
-		return err
-	}
-	if r.scan.Body[i] != '{' {
-		return r.refuse(i, nil, "the body must be a JSON object with instances or inputs")
-	}
-	if i, err = r.objectV1(i); err != nil {
-		return err
-	}
-	if err = r.scan.Finish(i); err != nil {
-		return err
-	}
-	r.takeColumns()
 	return nil
 }
 
