@@ -68,6 +68,9 @@ type ExperimentConfig struct {
 	OverrideLists map[string][]string  `yaml:"override_lists,omitempty" json:"override_lists,omitempty" doc:"variant to named lists of users that always get it"`
 	Sticky        bool                 `yaml:"sticky,omitempty" json:"sticky,omitempty" doc:"true: a unit keeps the variant that it was given once, where the gateway stores it; default: false"`
 	Fallback      string               `yaml:"fallback,omitempty" json:"fallback,omitempty" doc:"variant that answers when the assigned one's model fails, and while the experiment is paused; default: none"`
+	Control       string               `yaml:"control,omitempty" json:"control,omitempty" doc:"variant that the readout compares the others with; default: the fallback, else the one named control, else the first that answers"`
+	Metrics       []MetricConfig       `yaml:"metrics,omitempty" json:"metrics,omitempty" doc:"outcomes that the readout compares; at most 8; default: none"`
+	Guardrails    []GuardrailConfig    `yaml:"guardrails,omitempty" json:"guardrails,omitempty" doc:"bounds on what a variant may do; at most 16; default: none"`
 	Variants      []VariantConfig      `yaml:"variants" json:"variants" doc:"variants; the weights of those that answer add up to exactly 100; at most 64"`
 }
 

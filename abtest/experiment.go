@@ -25,6 +25,9 @@ type Experiment struct {
 	name, model, salt, unitName string
 	targeting                   *node
 	variants, shadows           []*Variant
+	control                     *Variant
+	metrics                     []Metric
+	guardrails                  []Guardrail
 }
 
 // Name is unique in the plan.

@@ -67,6 +67,13 @@ func (s *subject) id(slot uint8) []byte {
 	return nil
 }
 
+// AppendUnit appends the id that the experiment assigns of a request: nothing
+// where the request has none.
+func (e *Experiment) AppendUnit(dst []byte, r *Request) []byte {
+	s := subject{Request: r, plan: e.plan.plan}
+	return append(dst, s.id(e.unit)...)
+}
+
 // attribute looks up an attribute of the plan. The value is valid until the next
 // call, or for as long as the subject if the attribute is one of the first.
 func (s *subject) attribute(slot uint16) (v *Value, found bool) {

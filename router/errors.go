@@ -12,6 +12,7 @@ const (
 	BadRequest
 	Forbidden
 	UnknownModel
+	UnknownExperiment
 	NotFound
 	MethodNotAllowed
 	ClientTooSlow
@@ -39,6 +40,7 @@ var codes = [numCodes]struct {
 	BadRequest:          {"bad_request", 400},
 	Forbidden:           {"forbidden", 403},
 	UnknownModel:        {"unknown_model", 404},
+	UnknownExperiment:   {"unknown_experiment", 404},
 	NotFound:            {"not_found", 404},
 	MethodNotAllowed:    {"method_not_allowed", 405},
 	ClientTooSlow:       {"client_too_slow", 408},

@@ -101,6 +101,7 @@ type Exchange struct {
 	ordered   []models.Tensor // scratch: Tensors.Inputs in the model's order
 	snapshot  *Snapshot
 	ids       [][]byte
+	kept      kept
 	pipeline  *Pipeline
 }
 
@@ -146,6 +147,7 @@ func (x *Exchange) dropJob() {
 func (x *Exchange) reset() {
 	x.Request.Reset()
 	x.Tensors.reset()
+	x.kept.reset()
 	clear(x.ordered[:cap(x.ordered)])
 	x.Until, x.Hurried = time.Time{}, false
 	x.Forced, x.ForcedFrom = nil, ""

@@ -22,7 +22,7 @@ func (p *Pipeline) Infer(x *Exchange) *Error {
 	if err != nil {
 		return err
 	}
-	assigned, err := x.chooseLane(model, start)
+	assigned, err := p.chooseLane(x, model, start)
 	if err != nil {
 		return err
 	}
@@ -32,6 +32,7 @@ func (p *Pipeline) Infer(x *Exchange) *Error {
 		err = p.inferFallback(x, err)
 	}
 	x.Lane.Metrics.observe(x, err, start)
+	p.observed(x, err, start)
 	if err == nil {
 		p.offerTensorMirror(x)
 	}
@@ -43,7 +44,7 @@ func (p *Pipeline) Infer(x *Exchange) *Error {
 
 // chooseLane settles who answers: the version asked for, the variant assigned,
 // or the current version. The arm is nil where no experiment decided.
-func (x *Exchange) chooseLane(model *Model, start time.Time) (*arm, *Error) {
+func (p *Pipeline) chooseLane(x *Exchange, model *Model, start time.Time) (*arm, *Error) {
 	if len(x.Tensors.Version) > 0 {
 		if x.Lane = model.version(x.Tensors.Version); x.Lane == nil {
 			return nil, &Error{Code: UnknownModel, Field: "version",
@@ -55,7 +56,7 @@ func (x *Exchange) chooseLane(model *Model, start time.Time) (*arm, *Error) {
 		x.Lane = model.current
 		return nil, nil
 	}
-	return x.assign(model, start)
+	return p.assign(x, model, start)
 }
 
 // infer makes one attempt at one lane.

@@ -22,6 +22,10 @@ type Options struct {
 	VariantFallback bool
 	StaticFallback  bool
 	Shadow          ShadowOptions
+	// Sticky keeps what was assigned once; nil: nothing is kept.
+	Sticky Sticky
+	// Observer hears of every request that was assigned; nil: nobody does.
+	Observer Observer
 }
 
 // Pipeline takes requests through the stages. It is safe for concurrent use.
@@ -100,7 +104,7 @@ func (p *Pipeline) Predict(x *Exchange) *Error {
 	if err := x.checkEntities(); err != nil {
 		return err
 	}
-	assigned, err := x.assign(model, start)
+	assigned, err := p.assign(x, model, start)
 	if err != nil {
 		return err
 	}
@@ -128,13 +132,15 @@ func (p *Pipeline) enter(x *Exchange) (*Model, *Error) {
 
 // assign lets the experiments on the model settle who answers: a variant, or else
 // the current version. The arm is nil where no experiment decided.
-func (x *Exchange) assign(model *Model, now time.Time) (*arm, *Error) {
+func (p *Pipeline) assign(x *Exchange, model *Model, now time.Time) (*arm, *Error) {
 	r := x.assignable(now)
+	p.recall(x, model, &r)
 	a := model.plan.Assign(&r)
 	if a.ForcedUnknown {
 		return nil, x.unknownVariant()
 	}
 	x.Assignment, x.Lane = a, model.current
+	p.remember(x, &a)
 	if a.Variant == nil {
 		return nil, nil
 	}
@@ -325,6 +331,7 @@ const shownForced = 64
 // record counts what came out, and offers the request to the shadows.
 func (p *Pipeline) record(x *Exchange, assigned *arm, err *Error, start time.Time) {
 	x.Lane.Metrics.observe(x, err, start)
+	p.observed(x, err, start)
 	if err == nil && x.Degraded&DegradedStatic == 0 {
 		p.offerMirror(x)
 	}
