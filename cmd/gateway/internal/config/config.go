@@ -56,14 +56,6 @@ type Deadline struct {
 	Max     time.Duration `yaml:"max" min:"1ms" max:"10m" doc:"Largest deadline that X-Request-Timeout-Ms can ask for, as a duration."`
 }
 
-// Experiments configures A/B tests.
-type Experiments struct {
-	File                string        `yaml:"file" format:"file" doc:"Path of experiments.yaml; empty: no experiments."`
-	ReloadInterval      time.Duration `yaml:"reload_interval" min:"10ms" max:"1h" doc:"How often the file is looked at for changes, as a duration; SIGHUP reads it at once."`
-	AllowForcedVariant  bool          `yaml:"allow_forced_variant" doc:"Let requests choose their variant by a header."`
-	ForcedVariantHeader string        `yaml:"forced_variant_header" format:"header" doc:"Name of the header that chooses a variant."`
-}
-
 // Models configures the repository and the defaults of a model's config.yaml.
 type Models struct {
 	Dir                 string           `yaml:"dir" format:"dir" doc:"Path of the model repository: <model>/<version>/model.onnx."`

@@ -18,7 +18,7 @@ func Default() *Config {
 			GRPCStreamInFlight: 16, GRPCStreamIdle: 5 * time.Minute,
 		},
 		Deadline:    Deadline{Default: 100 * time.Millisecond, Max: time.Second},
-		Experiments: Experiments{ReloadInterval: time.Second, ForcedVariantHeader: "X-Hotpath-Variant"},
+		Experiments: defaultExperiments(),
 		Models: Models{
 			Dir: "models", Mode: "watch", Load: []string{}, PollInterval: time.Second, Settle: 500 * time.Millisecond,
 			KeepVersions: 2, LoadTimeout: time.Minute, TrialProcess: true,

@@ -1,5 +1,7 @@
 package config
 
+import "bytes"
+
 // Secret is a text that is not to be seen: whatever prints or encodes it shows
 // ***. Reveal gives the text itself.
 type Secret string
@@ -30,3 +32,14 @@ func (s *Secret) UnmarshalText(text []byte) error {
 // Reveal is the text itself, to be given to the dependency that wants it and to
 // nothing else.
 func (s Secret) Reveal() string { return string(s) }
+
+// lines are those of a text that hold something.
+func lines(text string) [][]byte {
+	var out [][]byte
+	for line := range bytes.Lines([]byte(text)) {
+		if line = bytes.TrimSpace(line); len(line) > 0 {
+			out = append(out, line)
+		}
+	}
+	return out
+}

@@ -39,6 +39,7 @@ func (c *Config) Validate() []Problem {
 	}
 	c.validateLimits(bad)
 	c.validateRedis(bad)
+	c.validateExperiments(bad)
 	return ps
 }
 
@@ -119,8 +120,6 @@ func (c *Config) validateLimits(bad func(wrong bool, path, format string, args .
 	bad(len(m.Load) > 0 && m.Mode != "explicit", "models.load", "is for mode explicit, and models.mode is %s: every model is loaded; remove it, or set the mode", m.Mode)
 	bad(m.DefaultQueueRows != 0 && m.DefaultQueueRows < m.DefaultMaxBatchSize, "models.default_queue_rows",
 		"%d is below models.default_max_batch_size %d", m.DefaultQueueRows, m.DefaultMaxBatchSize)
-	bad(c.Experiments.AllowForcedVariant && c.Experiments.File == "", "experiments.allow_forced_variant",
-		"true, but experiments.file is empty: there is no variant to force")
 	for _, g := range []struct {
 		path string
 		Guard
