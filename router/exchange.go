@@ -53,6 +53,17 @@ func (d Degraded) Each(f func(name string)) {
 	}
 }
 
+// Names lists the fallbacks of the set. The slice is shared: read it only.
+func (d Degraded) Names() []string { return degradedSets[d&(1<<numDegraded-1)] }
+
+// degradedSets are the names of each set.
+var degradedSets = func() (sets [1 << numDegraded][]string) {
+	for d := range sets {
+		Degraded(d).Each(func(name string) { sets[d] = append(sets[d], name) })
+	}
+	return sets
+}()
+
 // Tensors is the part of a request that brings its inputs as whole tensors, as
 // the Open Inference Protocol does. Model, RequestID and UserID stand in Request.
 type Tensors struct {
@@ -91,6 +102,8 @@ type Exchange struct {
 	// Origins of the features, in the order of Lane.Features.
 	Origins []models.Origin
 	Stages  [NumStages]time.Duration
+	// NonFinite says that a model asked on the way answered NaN or an infinity.
+	NonFinite bool
 	// Rows is the size of the batch that the row was scored in.
 	Rows int
 	// Buffer is the codec's memory for the answer, kept with the exchange.
@@ -119,6 +132,15 @@ func (x *Exchange) Out() *models.Row {
 		return x.Lane.Static
 	}
 	return x.job.Out()
+}
+
+// Score is the shorthand of a prediction that was answered; false where the model
+// has none.
+func (x *Exchange) Score() (float64, bool) {
+	if x.Lane == nil || x.job == nil && x.Degraded&DegradedStatic == 0 {
+		return 0, false
+	}
+	return shorthand(x.Lane, x.Out())
 }
 
 // Outputs is the answer to Infer, in the order of Lane.Signature.Outputs. It is
@@ -152,7 +174,7 @@ func (x *Exchange) reset() {
 	x.Until, x.Hurried = time.Time{}, false
 	x.Forced, x.ForcedFrom = nil, ""
 	x.Assignment, x.Lane, x.Variant = abtest.Assignment{}, nil, nil
-	x.Degraded, x.Rows = 0, 0
+	x.Degraded, x.Rows, x.NonFinite = 0, 0, false
 	x.Stages = [NumStages]time.Duration{}
 	x.Origins = x.Origins[:0]
 	clear(x.ids[:cap(x.ids)])

@@ -91,6 +91,7 @@ func (x *Exchange) infer(lane *Lane) (refusal *Error) {
 	outcome = resilience.Success
 	x.Stages[StageQueue], x.Stages[StageRun], x.Rows = x.tensorJob.Timing()
 	if nonFiniteTensors(x.tensorJob.Outputs()) {
+		x.NonFinite = true
 		lane.Metrics.nonfinite.Inc()
 	}
 	return nil

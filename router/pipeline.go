@@ -185,6 +185,7 @@ func (x *Exchange) score(lane *Lane) (refusal *Error) {
 	// must not take the model from everybody.
 	if port := lane.Out.NonFinite(x.job.Out()); port >= 0 {
 		outcome = resilience.Ignored
+		x.NonFinite = true
 		lane.Metrics.nonfinite.Inc()
 		return nonFinite(lane, port)
 	}

@@ -24,6 +24,8 @@ type Options struct {
 	// ForcedHeader is the metadata by which a request may force a variant; empty:
 	// forcing is off and the metadata is ignored.
 	ForcedHeader string
+	// Forcing says what that metadata may hold.
+	Forcing router.Forcing
 	// MaxMessageBytes bounds a request, and an answer.
 	MaxMessageBytes int
 	MaxConnections  int

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/valyala/fasthttp"
 
+	"hotpath/abtest/exposure"
 	"hotpath/router"
 	"hotpath/router/httpapi/jsonscan"
 	"hotpath/router/httpapi/jsonwire"
@@ -26,6 +27,8 @@ type Options struct {
 	// ForcedHeader is the header by which a request may force a variant; empty:
 	// forcing is off and the header is ignored.
 	ForcedHeader string
+	// Forcing says what that header may hold.
+	Forcing router.Forcing
 	// AllowExplain lets requests ask for ?explain=true.
 	AllowExplain bool
 	Limits       jsonwire.Limits
@@ -47,6 +50,9 @@ type Options struct {
 	ServerTiming bool
 	// AccessSample is the share of requests that get a log line, 0 to 1.
 	AccessSample float64
+	// Feedback takes an outcome that a client reports, without waiting; false: there
+	// is no room for it. Nil: nobody takes any, and the endpoint says so.
+	Feedback func(*exposure.Feedback) bool
 	// Ready reports the state of the dependencies for the readiness probe.
 	Ready func() Readiness
 	Log   *slog.Logger
