@@ -61,8 +61,8 @@ conformance: onnxruntime ## make interop, and every ONNX backend test over each 
 	$(GO) test -tags interop -count 1 -timeout 60m -v ./cmd/gateway/e2e/interop -args -report $(CURDIR)/docs/conformance.md
 
 .PHONY: assignments
-assignments: ## recompute 1,000,000 assignments with the reference in Python and compare (minutes)
-	$(GO) test -run TestReferenceRecomputes -count 1 -timeout 60m -v ./abtest -args -assignments 1000000
+assignments: ## recompute 1,000,000 assignments each in Python and in SQL and compare (minutes)
+	$(GO) test -run 'Recomputes$$' -count 1 -timeout 60m -v ./abtest -args -assignments 1000000
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME each (default 20s)

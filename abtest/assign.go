@@ -113,11 +113,17 @@ func (m *ModelPlan) enrolling(s *subject) (best *Experiment, reason Reason) {
 // assigned is an assignment to a variant. A request without the unit, which can
 // only be forced or overridden, counts as one with an empty id.
 func (s *subject) assigned(e *Experiment, v *Variant, r Reason) Assignment {
-	u, ok := s.unit(e.unit)
+	u := s.unitOrEmpty(e.unit)
+	return Assignment{Experiment: e, Variant: v, Bucket: bucketOf(e.key, u), Reason: r, unit: u}
+}
+
+// unitOrEmpty is unit, that of an empty id where the request has none.
+func (s *subject) unitOrEmpty(slot uint8) uint64 {
+	u, ok := s.unit(slot)
 	if !ok {
 		u = hashUnit([]byte(nil))
 	}
-	return Assignment{Experiment: e, Variant: v, Bucket: bucketOf(e.key, u), Reason: r, unit: u}
+	return u
 }
 
 // enrol says whether chance gives the request's unit to this open experiment:
@@ -155,50 +161,6 @@ func (e *Experiment) owns(s *subject) bool {
 	}
 	b := bucketOf(e.layer.key, u)
 	return e.low <= b && b < e.high
-}
-
-// alone is what the experiment says of a request by itself, as if it were the
-// only one about its model. The variant is nil where it gives none.
-func (e *Experiment) alone(s *subject) (v *Variant, bucket uint16, r Reason) {
-	u, ok := s.unit(e.unit)
-	if ok {
-		bucket = bucketOf(e.key, u)
-	}
-	if r = e.open(s.Now); r != ReasonSplit {
-		return nil, bucket, r
-	}
-	if t, ok := e.plan.override(s, e); ok {
-		return t.variant, bucket, ReasonOverride
-	}
-	if v = e.kept(s); v != nil {
-		return v, bucket, ReasonSticky
-	}
-	switch r = e.enrol(s, false); r {
-	case ReasonPaused:
-		return e.fallback, bucket, r
-	case ReasonSplit:
-		return e.VariantAt(bucket), bucket, r
-	}
-	return nil, bucket, r
-}
-
-// Explain appends what each experiment about the model says of a request by
-// itself, in file order: the variant that it would give, or the reason why it
-// gives none. Forced variants are not looked at. Assign's answer is the first
-// override, else the first sticky one, else the first split or paused.
-// Experiment is always set; Variant only where there is one.
-func (m *ModelPlan) Explain(dst []Assignment, r *Request) []Assignment {
-	if m == nil {
-		return dst
-	}
-	s := subject{Request: r, plan: m.plan}
-	for _, e := range m.all {
-		a := Assignment{Experiment: e}
-		a.Variant, a.Bucket, a.Reason = e.alone(&s)
-		a.unit, _ = s.unit(e.unit)
-		dst = append(dst, a)
-	}
-	return dst
 }
 
 // ShadowHit says whether Experiment.Shadows()[i] is to score this request as

@@ -3,6 +3,7 @@ package abtest
 import (
 	"maps"
 	"slices"
+	"strconv"
 )
 
 // experiment checks and compiles one experiment, all but its slots and its
@@ -15,6 +16,7 @@ func (c *compiler) experiment(at place, i int, cfg *ExperimentConfig) *Experimen
 	c.name(at.field("model"), cfg.Model)
 	e := &Experiment{name: cfg.Name, model: cfg.Model, salt: c.salt(at, cfg.Salt, cfg.Name), index: i, sticky: cfg.Sticky}
 	e.key = hashKey(domainAssign, e.salt)
+	e.stickyKey = e.name + ":" + strconv.FormatUint(e.key, 36)
 	c.byName[cfg.Name] = e
 	var err error
 	if e.state, err = parseState(cfg.State); err != nil {
@@ -43,6 +45,7 @@ func (c *compiler) experiment(at place, i int, cfg *ExperimentConfig) *Experimen
 			c.addf(at, "%q is a canary, which guardrails may withdraw: name a variant that is proven", cfg.Fallback)
 		}
 	}
+	c.readout(at, e, cfg)
 	return e
 }
 

@@ -88,6 +88,7 @@ func (c *compiler) weight(at place, v *Variant, cfg *VariantConfig) (ok bool) {
 		return false
 	}
 	v.weight, ok = c.basisPoints(at.field("weight"), *cfg.Weight)
+	v.dealt = v.weight
 	if ok && v.canary && v.weight > Buckets/2 {
 		c.addf(at.field("weight"), "%s is more than half: a canary takes a small share, remove the weight or canary", percent(v.weight))
 	}

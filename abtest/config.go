@@ -18,6 +18,8 @@ const (
 	MaxRequires     = 8      // prerequisites of one experiment
 	MaxDecisions    = 64     // decisions about one unit that one experiment's prerequisites lead to
 	MaxPayloadBytes = 4096   // of one variant, as JSON
+	MaxMetrics      = 8      // of one experiment
+	MaxGuardrails   = 16     // of one experiment, without the default ones of canaries
 	MaxNameBytes    = 64     // of an experiment, variant, layer, list, unit, label or model name
 	MaxTextBytes    = 256    // of a salt, attribute name, operand, list value or user
 )
@@ -68,9 +70,9 @@ type ExperimentConfig struct {
 	OverrideLists map[string][]string  `yaml:"override_lists,omitempty" json:"override_lists,omitempty" doc:"variant to named lists of users that always get it"`
 	Sticky        bool                 `yaml:"sticky,omitempty" json:"sticky,omitempty" doc:"true: a unit keeps the variant that it was given once, where the gateway stores it; default: false"`
 	Fallback      string               `yaml:"fallback,omitempty" json:"fallback,omitempty" doc:"variant that answers when the assigned one's model fails, and while the experiment is paused; default: none"`
-	Control       string               `yaml:"control,omitempty" json:"control,omitempty" doc:"variant that the readout compares the others with; default: the fallback, else the one named control, else the first that answers"`
+	Control       string               `yaml:"control,omitempty" json:"control,omitempty" doc:"variant that the readout compares the others with; it is no canary and no shadow; default: the fallback, else the one named control, else the first with a weight that is no canary"`
 	Metrics       []MetricConfig       `yaml:"metrics,omitempty" json:"metrics,omitempty" doc:"outcomes that the readout compares; at most 8; default: none"`
-	Guardrails    []GuardrailConfig    `yaml:"guardrails,omitempty" json:"guardrails,omitempty" doc:"bounds on what a variant may do; at most 16; default: none"`
+	Guardrails    []GuardrailConfig    `yaml:"guardrails,omitempty" json:"guardrails,omitempty" doc:"bounds on what a variant may do; at most 16; default: none, but for canaries that none of them watches: error_rate and degraded_rate max_increase 5, nonfinite_rate max_increase 1, p99_ms max_ratio 3, each with min_requests 200 and rollback"`
 	Variants      []VariantConfig      `yaml:"variants" json:"variants" doc:"variants; the weights of those that answer add up to exactly 100; at most 64"`
 }
 
@@ -94,7 +96,10 @@ type VariantConfig struct {
 	Version int      `yaml:"version,omitempty" json:"version,omitempty" doc:"version of the model; 0, the default: the version that the model serves by default"`
 	Label   string   `yaml:"label,omitempty" json:"label,omitempty" doc:"instead of a version: the version that the model's labels give this name at the time, such as stable"`
 	Payload any      `yaml:"payload,omitempty" json:"payload,omitempty" doc:"any value, handed out with the variant as JSON; at most 4096 bytes; default: none"`
-	Canary  bool     `yaml:"canary,omitempty" json:"canary,omitempty" doc:"true: guardrails watch this variant; its weight is at most 50, and it is neither a shadow nor the fallback; default: false"`
+	Canary  bool     `yaml:"canary,omitempty" json:"canary,omitempty" doc:"true: guardrails watch this variant, the file's or else default ones; its weight is at most 50, and it is neither a shadow nor the fallback nor the control; default: false"`
 	Shadow  bool     `yaml:"shadow,omitempty" json:"shadow,omitempty" doc:"true: scored off the request's path for comparison, never answers; default: false"`
 	Sample  *float64 `yaml:"sample,omitempty" json:"sample,omitempty" doc:"share of the experiment's units that are scored by this shadow, in percent, above 0, at most two decimals; default: 100"`
+
+	// held is the weight of the file where a Hold took it.
+	held *float64
 }

@@ -117,6 +117,18 @@ func (d planDigester) experiment(e *Experiment) {
 		d.variant(v)
 		d.flag(v == e.fallback)
 	}
+	if e.held {
+		d.dealing(e)
+	}
+}
+
+// dealing writes what a hold changes: whose slots who has.
+func (d planDigester) dealing(e *Experiment) {
+	d.number(math.MaxUint64) // nothing that could follow otherwise begins so
+	for _, v := range e.variants {
+		d.number(uint64(v.dealt))
+	}
+	d.number(uint64(e.control.index))
 }
 
 func (d planDigester) schedule(s *schedule) {

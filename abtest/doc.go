@@ -143,6 +143,30 @@
 // bits of noise in every cost, two tables do not cost the same in practice. The
 // Go code starts from biases that are nearer the counts, to shorten the loop.
 //
+// # Control, metrics, guardrails
+//
+// An experiment's control is what its other variants are compared with, and where
+// their units go when they are withdrawn. Metrics name the outcomes that a readout
+// compares, guardrails the bounds that withdraw a variant. This package only checks
+// them and hands them out: no assignment depends on them, and so they are no part
+// of a plan's digest. A canary that the file leaves unguarded gets the guardrails
+// of guardCanaries.
+//
+// # Holds
+//
+// A Hold is what a guardrail or an operator put on top of the file, without a
+// change of the file. A held variant's slots are dealt as if it were not held, and
+// then all of them are the control's: exactly its own units move, they all go to
+// the control, and they come back when the hold is lifted. (A file in which the
+// weight is moved to the control says nearly the same, but with three variants or
+// more the table for these weights moves some of the others' units too.) An offline
+// job takes the file's own table and reads the control for what is held.
+//
+// Everything else follows from the weight being 0: a stored sticky assignment to a
+// held variant is not valid, experiments that require the variant lose its units,
+// and who is listed for it or forces it still gets it. A fallback that is held is
+// the control instead.
+//
 // testdata/vectors.json holds vectors for all of this. testdata/reference.py is a
 // second implementation that an offline job may take as it is, and
 // testdata/assign.sql has the hashes, layers, holdouts and ramps in SQL.

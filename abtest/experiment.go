@@ -18,16 +18,17 @@ type Experiment struct {
 	requires  []requirement
 	schedule  schedule
 	slots     *slotTable
-	dealt     []*Variant // the variants of positive weight, by name: what slots refers to
+	dealt     []*Variant // who has the slots of each variant that was dealt some, by name: what slots refers to
 	fallback  *Variant
 	plan      *ModelPlan
 
-	name, model, salt, unitName string
-	targeting                   *node
-	variants, shadows           []*Variant
-	control                     *Variant
-	metrics                     []Metric
-	guardrails                  []Guardrail
+	name, model, salt, unitName, stickyKey string
+	targeting                              *node
+	variants, shadows                      []*Variant
+	control                                *Variant
+	metrics                                []Metric
+	guardrails                             []Guardrail
+	held                                   bool // a variant is
 }
 
 // Name is unique in the plan.

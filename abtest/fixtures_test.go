@@ -99,7 +99,7 @@ func (s stored) Variant(e *Experiment) []byte { return s[e.Name()] }
 
 // armOf names where an assignment leads, as "experiment/variant"; empty: nowhere.
 func armOf(a Assignment) string {
-	if a.Experiment == nil {
+	if a.Variant == nil {
 		return ""
 	}
 	return a.Experiment.Name() + "/" + a.Variant.Name()

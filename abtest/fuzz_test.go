@@ -45,9 +45,10 @@ func FuzzAssign(f *testing.F) {
 	})
 }
 
-// FuzzCompile: any file: no panic, and a plan that comes of it decides.
+// FuzzCompile: any file: no panic, and a plan that comes of it decides, also under
+// any holds.
 func FuzzCompile(f *testing.F) {
-	for _, text := range []string{everything, stickyPlan, ramped, digested, `lists: {l: [a]}`} {
+	for _, text := range []string{everything, stickyPlan, ramped, digested, heldFile, guarded, `lists: {l: [a]}`} {
 		seed, err := json.Marshal(decodeYAML(f, text))
 		if err != nil {
 			f.Fatal(err)
@@ -64,8 +65,20 @@ func FuzzCompile(f *testing.F) {
 			return
 		}
 		p.Lint(0)
-		LintChange(p, p, 0)
+		var holds []Hold
 		for _, e := range p.Experiments() {
+			for _, v := range e.Variants() {
+				holds = append(holds, Hold{e.Name(), v.Name()})
+			}
+			holds = append(holds, Hold{Experiment: e.Name()})
+		}
+		held, err := Compile(cfg.WithHolds(holds))
+		if err != nil {
+			t.Fatalf("it compiles, and under holds does not: %v", err)
+		}
+		LintChange(p, held, 0)
+		for i, e := range p.Experiments() {
+			checkHeld(t, e, held.Experiments()[i], holds)
 			if a := p.Assign(e.Model(), of("u", nil)); !whole(a, e.Model()) {
 				t.Fatalf("%+v", a)
 			}

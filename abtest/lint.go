@@ -57,6 +57,7 @@ func (p *Plan) Lint(now int64) []Finding {
 	l.unused()
 	for _, e := range p.experiments {
 		l.variants(e)
+		l.guardrails(e)
 		l.unit(e)
 		l.rampSteps(e)
 		satisfiable := e.targeting == nil || l.satisfiable(atExperiment(e).field("targeting"), e.targeting)

@@ -53,6 +53,7 @@ func (l *changeLinter) experiment(was, is *Experiment) {
 		l.weights(at, was, is)
 	}
 	l.extent(at, was, is)
+	l.readout(at, was, is)
 	if a, b := was.schedule.share(l.now), is.schedule.share(l.now); b < a {
 		l.addf(at.field("ramp"), Warning, "units_leave", "lets in %s percent instead of %s: the others leave", percent(int(b)), percent(int(a)))
 	}

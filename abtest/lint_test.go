@@ -197,6 +197,56 @@ func TestLintChange(t *testing.T) {
 	}
 }
 
+func TestLintOfGuardrails(t *testing.T) {
+	got := compileYAML(t, `
+experiments:
+  - name: e0
+    model: m
+    metrics: [{name: buy}, {name: wait, kind: value, goal: down}]
+    guardrails:
+      - {metric: buy, max: 5, max_increase: 1, max_ratio: 2}
+      - {metric: wait, min: 5, max_decrease: 2}
+      - {metric: buy, min: 1}
+      - {metric: buy, min: 1, max: 5}
+      - {metric: wait, max: 1}
+      - {metric: error_rate, max: 1, variants: [none]}
+      - {metric: mean_score, min: 1, variants: [none, c]}
+    variants: [{name: control, weight: 0}, {name: c, weight: 50, version: 1}, {name: d, weight: 50, version: 2}, {name: none, weight: 0, version: 3}]
+  - {name: e1, model: n, guardrails: [{metric: error_rate, max: 1}], variants: [{name: a, weight: 100}, {name: s, shadow: true}]}
+  - {name: e2, model: o, fallback: a, variants: [{name: a, weight: 0}, {name: b, weight: 95, version: 1}, {name: c, weight: 5, version: 2, canary: true}]}
+`).Lint(0)
+	compareFindings(t, got, []string{
+		`experiments[0].guardrails[0]: warning: buy is better the higher it is, and that is when this trips: give min or max_decrease`,
+		`experiments[0].guardrails[1]: warning: wait is better the lower it is, and that is when this trips: give max, max_increase`,
+		`experiments[0].guardrails[5]: info: the weight of what it watches is 0`,
+		`experiments[0].variants[0].weight: warning: "control" is the control and nobody is in it`,
+		`experiments[1].guardrails[0]: error: the experiment has no variant beside the control, "a"`,
+		`experiments[2].variants[0].weight: warning: "a" is the control and nobody is in it`,
+	})
+}
+
+func TestLintChangeOfReadouts(t *testing.T) {
+	const file = `experiments: [{name: e, model: m, metrics: [{name: buy}, {name: pay, kind: value}], guardrails: [{metric: buy, min: 1, variants: [b]}], variants: [{name: a, weight: 50}, {name: b, weight: 40}, {name: c, weight: 10, canary: true}]}]`
+	for _, c := range []struct {
+		from, to string
+		want     []string
+	}{
+		{"model: m,", "model: m, control: b,", []string{`experiments[0].control: warning: the others were compared with "a" and are with "b" now`}},
+		{"name: buy}", "name: buy, kind: value}", []string{`experiments[0].metrics[0]: warning: "buy" is of another kind or time`}},
+		{"name: buy}", "name: buy, within: 1h}", []string{`experiments[0].metrics[0]: warning: "buy" is of another kind or time`}},
+		{"name: buy}", "name: buy, goal: down}", nil},
+		{"[{metric: buy, min: 1, variants: [b]}]", "[]", []string{`experiments[0].guardrails: warning: no guardrail watches "b" any more`}},
+		{", canary: true", "", []string{`experiments[0].guardrails: warning: no guardrail watches "c" any more`}},
+		{"min: 1", "min: 2", nil},
+	} {
+		text := strings.Replace(file, c.from, c.to, 1)
+		if c.from == "model: m," {
+			text = strings.Replace(text, "variants: [b]", "variants: [c]", 1)
+		}
+		compareFindings(t, LintChange(compileYAML(t, file), compileYAML(t, text), 0), c.want)
+	}
+}
+
 func TestFindingsAsJSON(t *testing.T) {
 	text, err := json.Marshal(Finding{"experiments[0]", Warning, "code", "text"})
 	if want := `{"path":"experiments[0]","severity":"warning","code":"code","message":"text"}`; err != nil || string(text) != want {

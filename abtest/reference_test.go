@@ -116,37 +116,37 @@ func TestReferenceAgrees(t *testing.T) {
 func TestReferenceRecomputes(t *testing.T) {
 	t.Parallel()
 	const each = 500
-	file := filepath.Join(t.TempDir(), "assignments")
+	g, plans := newGenerator(7), (*assignments+each-1)/each
+	file := written(t, func(enc *json.Encoder) error {
+		for range plans {
+			cfg := g.plan()
+			p := under(t, cfg)
+			if err := enc.Encode(map[string]Config{"config": cfg}); err != nil {
+				return err
+			}
+			for range each {
+				r := g.request()
+				if err := enc.Encode(assignmentVector{r, r.answer(p)}); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	script(t, fmt.Sprintf("%d assignments agree\n", plans*each), "reference.py", "--recompute", file)
+}
+
+// written is a file with what write encodes, for a script to read.
+func written(t *testing.T, write func(*json.Encoder) error) (file string) {
+	t.Helper()
+	file = filepath.Join(t.TempDir(), "assignments")
 	f, err := os.Create(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := bufio.NewWriter(f)
-	enc, g := json.NewEncoder(w), newGenerator(7)
-	for range (*assignments + each - 1) / each {
-		cfg := g.plan()
-		p, err := Compile(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := enc.Encode(map[string]Config{"config": cfg}); err != nil {
-			t.Fatal(err)
-		}
-		for range each {
-			r := g.request()
-			if err := enc.Encode(assignmentVector{r, r.answer(p)}); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	if err := errors.Join(w.Flush(), f.Close()); err != nil {
+	if err := errors.Join(write(json.NewEncoder(w)), w.Flush(), f.Close()); err != nil {
 		t.Fatal(err)
 	}
-	script(t, fmt.Sprintf("%d assignments agree\n", (*assignments+each-1)/each*each), "reference.py", "--recompute", file)
-}
-
-// The SQL gives the same buckets, reasons and variants.
-func TestSQLAgrees(t *testing.T) {
-	t.Parallel()
-	script(t, "2012 rows agree\n", "assign_sql.py", "500")
+	return file
 }

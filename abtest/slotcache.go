@@ -93,14 +93,17 @@ func orderTwo(a, b []int64) []uint16 {
 // dealSlots gives every bucket of the experiment to a variant.
 func (e *Experiment) dealSlots(cache *slotCache) {
 	for _, v := range e.variants {
-		if v.weight > 0 {
+		if v.dealt > 0 {
 			e.dealt = append(e.dealt, v)
 		}
 	}
 	slices.SortFunc(e.dealt, func(a, b *Variant) int { return strings.Compare(a.name, b.name) })
 	shares := make([]share, len(e.dealt))
 	for i, v := range e.dealt {
-		shares[i] = share{v.name, v.weight}
+		shares[i] = share{v.name, v.dealt}
+		if v.held {
+			e.dealt[i] = e.control
+		}
 	}
 	e.slots = cache.deal(shares)
 }

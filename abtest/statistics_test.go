@@ -20,33 +20,41 @@ func scaled(all, underRace int) int {
 // standard deviations.
 func TestMillionsMeetTheWeights(t *testing.T) {
 	t.Parallel()
-	weights := []float64{0.01, 0.1, 1, 5, 12.34, 31.55, 50}
-	e := compile(t, nil, split("millions", weights...)).Experiments()[0]
+	p := compile(t, nil, split("millions", 0.01, 0.1, 1, 5, 12.34, 31.55, 50))
+	m, variants := p.ModelExperiments("m"), p.Experiment("millions").Variants()
 	users := scaled(10_000_000, 500_000)
 	const workers = 2
-	var counts [workers][Buckets]int
+	var perBucket [workers][Buckets]int
+	var perVariant [workers][MaxVariants]int
 	var all sync.WaitGroup
 	for w := range workers {
 		all.Go(func() {
 			user := append(make([]byte, 0, 24), "user-"...)
 			for i := w; i < users; i += workers {
-				counts[w][bucketOf(e.key, hashUnit(strconv.AppendInt(user, int64(i), 10)))]++
+				a := m.Assign(&Request{User: strconv.AppendInt(user, int64(i), 10)})
+				perBucket[w][a.Bucket]++
+				perVariant[w][a.Variant.Index()]++
 			}
 		})
 	}
 	all.Wait()
-	got, buckets := map[*Variant]int{}, make([]int, Buckets)
+	buckets := make([]int, Buckets)
 	for b := range buckets {
 		for w := range workers {
-			buckets[b] += counts[w][b]
+			buckets[b] += perBucket[w][b]
 		}
-		got[e.VariantAt(uint16(b))] += buckets[b]
 	}
-	for _, v := range e.Variants() {
-		p := float64(v.Weight()) / Buckets
-		want, sigma := p*float64(users), math.Sqrt(float64(users)*p*(1-p))
-		if off := (float64(got[v]) - want) / sigma; math.Abs(off) > 4 {
-			t.Errorf("%s of weight %s has %d of %d users, %.1f standard deviations off", v.Name(), percent(v.Weight()), got[v], users, off)
+	for i, v := range variants {
+		got := 0
+		for w := range workers {
+			got += perVariant[w][i]
+		}
+		share := float64(v.Weight()) / Buckets
+		want, sigma := share*float64(users), math.Sqrt(float64(users)*share*(1-share))
+		off := (float64(got) - want) / sigma
+		t.Logf("%s of weight %s has %d of %d users, %+.1f standard deviations off", v.Name(), percent(v.Weight()), got, users, off)
+		if math.Abs(off) > 4 {
+			t.Errorf("%s is more than 4 standard deviations off", v.Name())
 		}
 	}
 	if d := deviations(buckets, users); math.Abs(d) > 4 {
@@ -108,6 +116,7 @@ func (s *scatter) add(d float64) {
 func (s *scatter) check(t *testing.T, about string, n float64) {
 	t.Helper()
 	mean, variance := s.sum/n, s.squares/n
+	t.Logf("%s: chi-square over %.0f has mean %+.3f and variance %.3f in standard deviations, want 0 and 1; %d are beyond 4", about, n, mean, variance, s.far)
 	if math.Abs(mean) > 4/math.Sqrt(n) || math.Abs(variance-1) > 4*math.Sqrt(2.2/n) || s.far > 2 {
 		t.Errorf("%s: chi-square has mean %.2f, variance %.2f, and %d far off", about, mean, variance, s.far)
 	}

@@ -79,6 +79,36 @@ func TestStore(t *testing.T) {
 	}
 }
 
+// Who has the control only while another variant is held is not to stay there.
+func TestStoreUnderAHold(t *testing.T) {
+	third := 30.0
+	rest := 40.0
+	c := Config{Experiments: []ExperimentConfig{{Name: "e", Model: "m", Sticky: true, Variants: []VariantConfig{
+		{Name: "control", Weight: &rest}, {Name: "b", Weight: &third}, {Name: "c", Weight: &third}}}}}
+	p, err := Compile(c.WithHolds([]Hold{{Experiment: "e", Variant: "b"}}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stores := map[string]int{}
+	for i := range 300 {
+		a := p.Assign("m", of(fmt.Sprint(i), nil))
+		if a.Store() {
+			stores[a.Variant.Name()]++
+		} else {
+			stores["not "+a.Variant.Name()]++
+		}
+	}
+	if stores["control"] != 0 || stores["not control"] == 0 || stores["c"] == 0 || stores["not c"] != 0 {
+		t.Errorf("stored %v", stores)
+	}
+	// A unit that had the held variant before keeps its entry, which is not valid now.
+	r := of("u", nil)
+	r.Stored = stored{"e": []byte("b")}
+	if a := p.Assign("m", r); a.Variant.Name() == "b" || a.Reason != ReasonSplit {
+		t.Errorf("%s, %s", a.Variant.Name(), a.Reason)
+	}
+}
+
 // What is stored stands against a change of weights, and a new salt lets go of it.
 func TestStickyOutlivesAChangeOfWeights(t *testing.T) {
 	const plan = `experiments: [{name: e, model: m, salt: %s, sticky: true, variants: [{name: a, weight: %d}, {name: b, weight: %d}]}]`

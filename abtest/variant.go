@@ -8,7 +8,9 @@ type Variant struct {
 	label       string
 	payload     []byte
 	weight      int // basis points
+	dealt       int // of the slots; other than weight only under a hold
 	canary      bool
+	held        bool
 	shadow      bool
 	sample      uint16 // basis points
 	sampleKey   uint64
@@ -36,6 +38,9 @@ func (v *Variant) Weight() int { return v.weight }
 
 // Canary says that guardrails are to watch the variant.
 func (v *Variant) Canary() bool { return v.canary }
+
+// Held says that a hold gives the variant's units to the control.
+func (v *Variant) Held() bool { return v.held }
 
 // Shadow says that the variant is scored off the path and never answers.
 func (v *Variant) Shadow() bool { return v.shadow }

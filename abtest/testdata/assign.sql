@@ -8,11 +8,16 @@
 --   units(unit)                        the ids to assign, as text
 --   experiments(name, salt,            salt of the variants' buckets
 --               layer_salt, low, high, range of the layer; layer_salt NULL: in none
---               holdout_salt, holdout, share held out in basis points; NULL: none
+--               everywhere_salt, everywhere,  the global holdout: share in basis points
+--               holdout_salt, holdout, the layer's holdout; each salt NULL: none
 --               ramp)                  share of the ramp at the time that is asked for
 --   slots(experiment, bucket, variant) which variant owns each of the 10,000
 --                                      buckets: reference.slots() of its weights
--- and gives (experiment, unit, bucket, reason, variant).
+-- and gives (experiment, unit, bucket, reason, variant): what each experiment says
+-- of each unit by itself. Where a variant is held, write the control into slots
+-- instead. Not in it are conditions, prerequisites, overrides, sticky assignments,
+-- start and end, states, and layers or holdouts of another unit: leave such units
+-- out, or take reference.py.
 
 WITH RECURSIVE
 
@@ -22,6 +27,7 @@ purposes(experiment, purpose, hex) AS (
   SELECT name, 'assign', hex('assign') || '00' || hex(salt) FROM experiments
   UNION ALL SELECT name, 'ramp', hex('ramp') || '00' || hex(salt) FROM experiments
   UNION ALL SELECT name, 'layer', hex('layer') || '00' || hex(layer_salt) FROM experiments WHERE layer_salt IS NOT NULL
+  UNION ALL SELECT name, 'everywhere', hex('holdout') || '00' || hex(everywhere_salt) FROM experiments WHERE everywhere_salt IS NOT NULL
   UNION ALL SELECT name, 'holdout', hex('holdout') || '00' || hex(holdout_salt) FROM experiments WHERE holdout_salt IS NOT NULL
 ),
 texts(hex) AS (SELECT hex(unit) FROM units UNION SELECT hex FROM purposes),
@@ -74,14 +80,14 @@ joined(experiment, purpose, unit, step, hi, lo) AS (
 buckets(experiment, purpose, unit, bucket) AS (
   SELECT experiment, purpose, unit, (hi * 10000 + (lo * 10000 >> 32)) >> 32 FROM joined WHERE step = 5
 ),
-of_unit(experiment, unit, assign, ramp, layer, holdout) AS (
+of_unit(experiment, unit, assign, ramp, layer, everywhere, holdout) AS (
   SELECT experiment, unit, MAX(CASE purpose WHEN 'assign' THEN bucket END), MAX(CASE purpose WHEN 'ramp' THEN bucket END),
-    MAX(CASE purpose WHEN 'layer' THEN bucket END), MAX(CASE purpose WHEN 'holdout' THEN bucket END)
+    MAX(CASE purpose WHEN 'layer' THEN bucket END), MAX(CASE purpose WHEN 'everywhere' THEN bucket END), MAX(CASE purpose WHEN 'holdout' THEN bucket END)
   FROM buckets GROUP BY experiment, unit
 ),
 decided(experiment, unit, bucket, reason) AS (
   SELECT name, unit, assign, CASE
-    WHEN e.holdout_salt IS NOT NULL AND b.holdout < e.holdout THEN 'holdout'
+    WHEN e.everywhere_salt IS NOT NULL AND b.everywhere < e.everywhere OR e.holdout_salt IS NOT NULL AND b.holdout < e.holdout THEN 'holdout'
     WHEN e.layer_salt IS NOT NULL AND NOT (e.low <= layer AND layer < e.high) THEN 'out_of_range'
     WHEN b.ramp >= e.ramp THEN 'outside_ramp'
     ELSE 'split' END
