@@ -74,9 +74,9 @@ func TestCopiesAreBounded(t *testing.T) {
 func TestRecoverMixes(t *testing.T) {
 	redis := startRedis(t)
 	stale := fmt.Sprint(time.Now().Add(-2 * time.Hour).UnixMilli())
-	redis.do("HSET", "features:user:u", "_ts", stale, "f0", "1.5", "f1", "2.5", "fresh", "3.5")
-	redis.do("HSET", "m:x:v1", "risk", "0.75")
-	s, _ := openStore(t, testOptions(redis.addr()), testSchema(t, 2))
+	redis.Do("HSET", "features:user:u", "_ts", stale, "f0", "1.5", "f1", "2.5", "fresh", "3.5")
+	redis.Do("HSET", "m:x:v1", "risk", "0.75")
+	s, _ := openStore(t, testOptions(redis.Addr()), testSchema(t, 2))
 	connected(t, s)
 	v := floatView(t, s, "user.f0", "user.f1", "user.fresh", "merchant.risk")
 	x := newVector(v)
@@ -89,51 +89,14 @@ func TestRecoverMixes(t *testing.T) {
 	if got := x.shown(); got != "request store default_stale default_missing" {
 		t.Fatal(got)
 	}
-	redis.signal(syscall.SIGSTOP)
+	redis.Signal(syscall.SIGSTOP)
 	x = newVector(v)
 	err := x.fetch(10*time.Millisecond, "u", "x")
-	redis.signal(syscall.SIGCONT)
+	redis.Signal(syscall.SIGCONT)
 	if !errors.Is(err, ErrTimeout) {
 		t.Fatalf("error %v", err)
 	}
 	if got := x.shown(); got != "copy copy default_stale default_unavailable" || x.float(0) != 1.5 {
 		t.Fatalf("%s %v", got, x.float(0))
-	}
-}
-
-func TestPacer(t *testing.T) {
-	p := newPacer(1)
-	now := time.Now()
-	for range 2 {
-		if err := p.allow("a", now); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := p.allow("a", now); err != errPaced {
-		t.Fatalf("third at once: %v", err)
-	}
-	if err := p.allow("b", now); err != nil {
-		t.Fatalf("another address: %v", err)
-	}
-	refused := syscall.ECONNREFUSED
-	p.report("a", refused)
-	if err := p.allow("a", now.Add(400*time.Millisecond)); err != refused {
-		t.Fatalf("too early: %v, want the last reason", err)
-	}
-	count := func(from, to time.Duration) (n int) {
-		for at := from; at < to; at += 10 * time.Millisecond {
-			if p.allow("a", now.Add(at)) == nil {
-				n++
-				p.report("a", refused)
-			}
-		}
-		return n
-	}
-	if n := count(time.Second, 11*time.Second); n > 12 {
-		t.Errorf("%d attempts in 10s of failures, want about one a second", n)
-	}
-	p.report("a", nil)
-	if err := p.allow("a", now.Add(12*time.Second)); err != nil {
-		t.Errorf("after a success: %v", err)
 	}
 }

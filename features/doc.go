@@ -29,7 +29,6 @@
 // # Replies
 //
 // The reply of a hash read is parsed by the requester, out of one block of
-// memory: [guardConn] hands the array over to the client as a single string,
-// which costs one allocation instead of one per field, and refuses replies whose
-// announced sizes would exhaust memory.
+// memory: package redislink hands the array over to the client as a single string,
+// which costs one allocation instead of one per field.
 package features

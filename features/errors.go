@@ -1,14 +1,9 @@
 package features
 
 import (
-	"context"
 	"errors"
-	"net"
-	"os"
-	"strings"
-	"syscall"
 
-	"github.com/redis/rueidis"
+	"hotpath/resilience/redislink"
 )
 
 // The ways in which a fetch fails. Both are wrapped with the cause.
@@ -27,8 +22,6 @@ var (
 	errDeadline error = &fetchError{ErrTimeout, errors.New("no answer before the deadline")}
 	errBadReply error = &fetchError{ErrUnavailable, errors.New("reply does not answer the read")}
 	errPanic    error = &fetchError{ErrUnavailable, errors.New("fetch worker recovered from a panic")}
-	errPaced          = errors.New("next attempt to connect is not due yet")
-	errStarting       = errors.New("not connected yet")
 )
 
 // fetchError joins a sentinel and its cause. Values are shared by every request
@@ -38,66 +31,38 @@ type fetchError struct{ sentinel, cause error }
 func (e *fetchError) Error() string   { return e.sentinel.Error() + ": " + e.cause.Error() }
 func (e *fetchError) Unwrap() []error { return []error{e.sentinel, e.cause} }
 
-// errKind is a value of the kind label of hotpath_feature_errors_total.
+// errKind is a value of the kind label of hotpath_feature_errors_total: what
+// redislink tells apart, and what is the store's own.
 type errKind uint8
 
 const (
-	kindTimeout errKind = iota
-	kindRefused
-	kindTransport
-	kindAuth
-	kindLoading
-	kindBusy
-	kindReadonly
-	kindMasterDown
-	kindClusterDown
-	kindOOM
-	kindRedirect
-	kindReply
-	kindQueue
+	kindQueue = errKind(redislink.NumKinds) + iota
 	kindPanic
-	kindWrongType
 	kindOversize
 	kindUnparsable
 	numErrKinds
 )
 
-var errKindNames = [numErrKinds]string{"timeout", "refused", "transport", "auth", "loading", "busy", "readonly",
-	"masterdown", "clusterdown", "oom", "redirect", "reply", "queue", "panic", "wrongtype", "oversize", "unparsable"}
+const (
+	kindTimeout   = errKind(redislink.Timeout)
+	kindReply     = errKind(redislink.Reply)
+	kindWrongType = errKind(redislink.WrongType)
+)
 
-// replyKinds maps the first word of an error reply.
-var replyKinds = []struct {
-	prefix string
-	kind   errKind
-}{
-	{"WRONGTYPE", kindWrongType}, {"LOADING", kindLoading}, {"BUSY", kindBusy}, {"NOAUTH", kindAuth},
-	{"WRONGPASS", kindAuth}, {"NOPERM", kindAuth}, {"READONLY", kindReadonly}, {"MASTERDOWN", kindMasterDown},
-	{"CLUSTERDOWN", kindClusterDown}, {"OOM", kindOOM}, {"MOVED", kindRedirect}, {"ASK", kindRedirect},
-	{"TRYAGAIN", kindRedirect},
+var ownKinds = [...]string{"queue", "panic", "oversize", "unparsable"}
+
+// String is the kind's label.
+func (k errKind) String() string {
+	if k < kindQueue {
+		return redislink.Kind(k).String()
+	}
+	return ownKinds[k-kindQueue]
 }
 
-// classify names what went wrong with a command.
-func classify(err error) errKind {
-	var reply *rueidis.RedisError
-	if errors.As(err, &reply) {
-		text := reply.Error()
-		for _, r := range replyKinds {
-			if strings.HasPrefix(text, r.prefix) {
-				return r.kind
-			}
-		}
-		if strings.Contains(text, "invalid password") || strings.Contains(text, "without any password configured") {
-			return kindAuth
-		}
-		return kindReply
+// unavailable is what a fetch answers in a state of the connection.
+func unavailable(s *redislink.State) error {
+	if s.Code == redislink.Timeout {
+		return &fetchError{ErrTimeout, s.Err}
 	}
-	var netErr net.Error
-	switch {
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded),
-		errors.As(err, &netErr) && netErr.Timeout():
-		return kindTimeout
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return kindRefused
-	}
-	return kindTransport
+	return &fetchError{ErrUnavailable, s.Err}
 }

@@ -14,7 +14,7 @@ func benchStore(t testing.TB, n int) *View {
 	t.Helper()
 	redis := startRedis(t)
 	schema := testSchema(t, n)
-	w, err := OpenWriter(testOptions(redis.addr()), schema)
+	w, err := OpenWriter(testOptions(redis.Addr()), schema)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func benchStore(t testing.TB, n int) *View {
 			t.Fatal(err)
 		}
 	}
-	s, _ := openStore(t, testOptions(redis.addr()), schema)
+	s, _ := openStore(t, testOptions(redis.Addr()), schema)
 	connected(t, s)
 	return floatView(t, s, numbered(n)...)
 }

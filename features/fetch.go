@@ -82,10 +82,10 @@ func (v *View) Fetch(until time.Time, ids [][]byte, row *models.Row, origins []m
 
 // await submits a call and waits for its outcome.
 func (s *Store) await(c *call, until time.Time) error {
-	if s.link.client.Load() == nil {
-		state := s.link.state.Load()
-		s.metrics.errors[state.kind].Inc()
-		return state.fetchErr
+	if s.link.Client() == nil {
+		state := s.link.State()
+		s.metrics.errors[state.Code].Inc()
+		return unavailable(state)
 	}
 	err := s.queue.Submit(c, until, handoff.Normal)
 	if err == nil {

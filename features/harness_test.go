@@ -1,22 +1,18 @@
 package features
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
-	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
-	"github.com/redis/rueidis"
 	"go.uber.org/goleak"
 
 	"hotpath/models"
+	"hotpath/resilience/redislink/redistest"
 )
 
 // TestMain checks for leaks. A closed cluster client leaves one goroutine that
@@ -25,105 +21,14 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1"))
 }
 
-// server is a real redis-server child process.
-type server struct {
-	t    testing.TB
-	port string
-	args []string
-	cmd  *exec.Cmd
-}
-
-func startRedis(t testing.TB, args ...string) *server {
+func startRedis(t testing.TB, args ...string) *redistest.Server {
 	t.Helper()
-	s := &server{t: t, port: freePort(t), args: args}
-	s.start()
-	t.Cleanup(s.kill)
-	return s
-}
-
-func freePort(t testing.TB) string {
-	t.Helper()
-	// Cluster nodes take port+10000 too, so that the port must be below 55536.
-	for range 100 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, port, _ := net.SplitHostPort(l.Addr().String())
-		l.Close()
-		if len(port) < 5 || port < "55000" {
-			return port
-		}
-	}
-	t.Fatal("no free port below 55000")
-	return ""
-}
-
-func (s *server) addr() string { return "127.0.0.1:" + s.port }
-
-func (s *server) start() {
-	s.t.Helper()
-	args := append([]string{"--port", s.port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", s.t.TempDir()}, s.args...)
-	s.run("redis-server", args...)
-}
-
-func (s *server) run(name string, args ...string) {
-	s.t.Helper()
-	s.cmd = exec.Command(name, args...)
-	if err := s.cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	eventually(s.t, 5*time.Second, name+" accepts", func() bool {
-		c, err := net.Dial("tcp", s.addr())
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	})
-}
-
-func (s *server) signal(sig syscall.Signal) {
-	s.t.Helper()
-	if err := s.cmd.Process.Signal(sig); err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-// kill ends the child; harmless when it has ended.
-func (s *server) kill() {
-	if s.cmd != nil {
-		s.cmd.Process.Kill()
-		s.cmd.Wait()
-		s.cmd = nil
-	}
-}
-
-// do runs a command on a connection of its own.
-func (s *server) do(args ...string) string {
-	s.t.Helper()
-	c, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{s.addr()}, ForceSingleClient: true, DisableCache: true, RingScaleEachConn: 8})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer c.Close()
-	m, err := c.Do(context.Background(), c.B().Arbitrary(args...).Build()).ToMessage()
-	if err != nil {
-		return err.Error()
-	}
-	text, _ := m.ToString()
-	return text
+	return redistest.Start(t, args...)
 }
 
 func eventually(t testing.TB, limit time.Duration, what string, f func() bool) time.Duration {
 	t.Helper()
-	start := time.Now()
-	for !f() {
-		if time.Since(start) > limit {
-			t.Fatalf("%s: not within %s", what, limit)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	return time.Since(start)
+	return redistest.Eventually(t, limit, what, f)
 }
 
 // testSchema has entity user with n float features f0.., their types' other

@@ -22,7 +22,7 @@ func TestLoadIntoRedis(t *testing.T) {
 	}
 	csv.WriteString("merchant,m1,,,,0.25,\nuser,last,,3.5,,,\n")
 	var calls [][2]int
-	report, err := Load(t.Context(), testOptions(redis.addr()), schema, strings.NewReader(csv.String()),
+	report, err := Load(t.Context(), testOptions(redis.Addr()), schema, strings.NewReader(csv.String()),
 		func(done, total int) { calls = append(calls, [2]int{done, total}) })
 	if err != nil {
 		t.Fatal(err)
@@ -33,7 +33,7 @@ func TestLoadIntoRedis(t *testing.T) {
 	if fmt.Sprint(calls) != "[[500 1202] [1000 1202] [1202 1202]]" {
 		t.Errorf("progress %v", calls)
 	}
-	s, _ := openStore(t, testOptions(redis.addr()), schema)
+	s, _ := openStore(t, testOptions(redis.Addr()), schema)
 	connected(t, s)
 	v, err := s.View(models.NewLayout([]models.Port{{Name: "X", DType: models.Float32, Shape: []int{6}}}),
 		[]models.Binding{{Port: 0, Features: []string{"user.f0", "user.fresh", "merchant.risk", "user.embed"}}})

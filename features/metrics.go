@@ -34,8 +34,8 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	for _, o := range models.Origins() {
 		m.values = append(m.values, values.WithLabelValues(o.String()))
 	}
-	for k, name := range errKindNames {
-		m.errors[k] = errs.WithLabelValues(name)
+	for k := range numErrKinds {
+		m.errors[k] = errs.WithLabelValues(k.String())
 	}
 	var all []error
 	for _, c := range []prometheus.Collector{values, errs, m.pipeline, m.duration, m.dials} {

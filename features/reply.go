@@ -8,10 +8,11 @@ import (
 	"github.com/redis/rueidis"
 
 	"hotpath/models"
+	"hotpath/resilience/redislink"
 )
 
 // fieldScan walks the values of one HMGET reply, in either form: the text that
-// guardConn wrapped, or, for replies too large to wrap, the client's array.
+// redislink wrapped, or, for replies too large to wrap, the client's array.
 type fieldScan struct {
 	text  []byte
 	at    int
@@ -48,7 +49,7 @@ func (f *fieldScan) header(t byte) (int, bool) {
 	if f.at > len(f.text) {
 		return 0, false
 	}
-	return replySize(f.text[from:to])
+	return redislink.ReplySize(f.text[from:to])
 }
 
 // next is the next value. present is false for a field that the hash lacks;

@@ -16,6 +16,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"hotpath/models"
+	"hotpath/resilience/redislink"
 )
 
 // peer is a scripted Redis: it answers HELLO and PING, and every HMGET with reply.
@@ -182,7 +183,7 @@ func TestGarbage(t *testing.T) {
 		p.set(reply)
 		eventually(t, 3*time.Second, "refused", func() bool {
 			err := newVector(v).fetch(time.Second, "u")
-			return errors.Is(err, ErrUnavailable) && !errors.Is(err, errPaced)
+			return errors.Is(err, ErrUnavailable) && !errors.Is(err, redislink.ErrPaced)
 		})
 		p.set("*1\r\n$3\r\n1.5\r\n")
 		eventually(t, 3*time.Second, "healed", func() bool { return newVector(v).fetch(time.Second, "u") == nil })

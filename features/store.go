@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"hotpath/resilience/handoff"
+	"hotpath/resilience/redislink"
 )
 
 // Store reads features from Redis with a fixed set of workers. Its methods, and
@@ -15,7 +16,7 @@ type Store struct {
 	opts    Options
 	schema  atomic.Pointer[Schema]
 	metrics *metrics
-	link    *link
+	link    *redislink.Link
 	queue   *handoff.Queue[*call]
 	calls   sync.Pool // of *call; taken by Fetch, returned by call.Recycle
 	copies  *copies   // nil: none are kept
@@ -41,7 +42,7 @@ func New(o Options, schema *Schema, permits handoff.Permits, reg prometheus.Regi
 		c.Init()
 		return c
 	}
-	if s.link, err = openLink(o, m.dials); err != nil {
+	if s.link, err = redislink.Open(o.link(), m.dials); err != nil {
 		return nil, err
 	}
 	for range o.Workers {
@@ -53,8 +54,11 @@ func New(o Options, schema *Schema, permits handoff.Permits, reg prometheus.Regi
 // Schema is the one in use.
 func (s *Store) Schema() *Schema { return s.schema.Load() }
 
+// State is how the connection does.
+type State = redislink.State
+
 // State is how the connection does, for readiness.
-func (s *Store) State() State { return *s.link.state.Load() }
+func (s *Store) State() State { return *s.link.State() }
 
 // Queued is the number of fetches that wait for a worker.
 func (s *Store) Queued() int { return s.queue.Weight() }
@@ -68,5 +72,5 @@ func (s *Store) Close() {
 	}
 	s.queue.Close()
 	s.workers.Wait()
-	s.link.close()
+	s.link.Close()
 }

@@ -17,9 +17,9 @@ import (
 func TestFetchFillsTheRow(t *testing.T) {
 	redis := startRedis(t)
 	now := fmt.Sprint(time.Now().UnixMilli())
-	redis.do("HSET", "features:user:u1", "_ts", now, "f0", "0.5", "f1", "-1e3", "fresh", "7", "age", "44")
-	redis.do("HSET", "m:m1:v1", "risk", "0.75")
-	s, reg := openStore(t, testOptions(redis.addr()), testSchema(t, 2))
+	redis.Do("HSET", "features:user:u1", "_ts", now, "f0", "0.5", "f1", "-1e3", "fresh", "7", "age", "44")
+	redis.Do("HSET", "m:m1:v1", "risk", "0.75")
+	s, reg := openStore(t, testOptions(redis.Addr()), testSchema(t, 2))
 	connected(t, s)
 	v := floatView(t, s, "user.f0", "merchant.risk", "user.f1", "amount", "user.fresh", "user.age", "user.member")
 	if got := strings.Join(v.Entities(), ","); got != "user,merchant" {
@@ -56,7 +56,7 @@ func TestFetchFillsTheRow(t *testing.T) {
 
 func TestMissingEntityNeedsNoTrip(t *testing.T) {
 	redis := startRedis(t)
-	s, reg := openStore(t, testOptions(redis.addr()), testSchema(t, 1))
+	s, reg := openStore(t, testOptions(redis.Addr()), testSchema(t, 1))
 	connected(t, s)
 	x := newVector(floatView(t, s, "user.f0", "merchant.risk"))
 	if err := x.fetch(time.Second, "", ""); err != nil {
@@ -72,7 +72,7 @@ func TestMissingEntityNeedsNoTrip(t *testing.T) {
 
 func TestStoredValuesThatAreNone(t *testing.T) {
 	redis := startRedis(t)
-	s, reg := openStore(t, testOptions(redis.addr()), testSchema(t, 1))
+	s, reg := openStore(t, testOptions(redis.Addr()), testSchema(t, 1))
 	connected(t, s)
 	v := floatView(t, s, "user.f0", "user.f0")
 	for name, c := range map[string]struct {
@@ -96,7 +96,7 @@ func TestStoredValuesThatAreNone(t *testing.T) {
 		"number":      {"12.25", models.OriginStore, 12.25},
 	} {
 		t.Run(name, func(t *testing.T) {
-			redis.do("HSET", "features:user:u", "f0", c.value)
+			redis.Do("HSET", "features:user:u", "f0", c.value)
 			x := newVector(v)
 			if err := x.fetch(time.Second, "u"); err != nil {
 				t.Fatal(err)
@@ -118,9 +118,9 @@ func TestStoredValuesThatAreNone(t *testing.T) {
 
 func TestWrongTypeIsNoOutage(t *testing.T) {
 	redis := startRedis(t)
-	redis.do("SET", "features:user:u1", "x")
-	redis.do("HSET", "m:m1:v1", "risk", "0.75")
-	s, reg := openStore(t, testOptions(redis.addr()), testSchema(t, 1))
+	redis.Do("SET", "features:user:u1", "x")
+	redis.Do("HSET", "m:m1:v1", "risk", "0.75")
+	s, reg := openStore(t, testOptions(redis.Addr()), testSchema(t, 1))
 	connected(t, s)
 	x := newVector(floatView(t, s, "user.f0", "merchant.risk"))
 	if err := x.fetch(time.Second, "u1", "m1"); err != nil {
@@ -139,7 +139,7 @@ func TestWrongTypeIsNoOutage(t *testing.T) {
 
 func TestPolicies(t *testing.T) {
 	redis := startRedis(t)
-	s, _ := openStore(t, testOptions(redis.addr()), testSchema(t, 1))
+	s, _ := openStore(t, testOptions(redis.Addr()), testSchema(t, 1))
 	connected(t, s)
 	v := floatView(t, s, "user.must", "user.fresh", "extra")
 	old := fmt.Sprint(time.Now().Add(-2 * time.Hour).UnixMilli())
@@ -152,13 +152,13 @@ func TestPolicies(t *testing.T) {
 		{"request-only", now, "1", "features.extra", "is required"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			redis.do("DEL", "features:user:p")
-			redis.do("HSET", "features:user:p", "fresh", "1")
+			redis.Do("DEL", "features:user:p")
+			redis.Do("HSET", "features:user:p", "fresh", "1")
 			if c.must != "" {
-				redis.do("HSET", "features:user:p", "must", c.must)
+				redis.Do("HSET", "features:user:p", "must", c.must)
 			}
 			if c.ts != "" {
-				redis.do("HSET", "features:user:p", "_ts", c.ts)
+				redis.Do("HSET", "features:user:p", "_ts", c.ts)
 			}
 			x := newVector(v)
 			if err := x.fetch(time.Second, "p"); err != nil {
@@ -172,14 +172,14 @@ func TestPolicies(t *testing.T) {
 // TestConcurrentFetchesShare: requests that wait together travel together.
 func TestConcurrentFetchesShare(t *testing.T) {
 	redis := startRedis(t)
-	redis.do("HSET", "features:user:7", "f0", "7.5")
-	o := testOptions(redis.addr())
+	redis.Do("HSET", "features:user:7", "f0", "7.5")
+	o := testOptions(redis.Addr())
 	o.Workers = 1
 	s, reg := openStore(t, o, testSchema(t, 1))
 	connected(t, s)
 	v := floatView(t, s, "user.f0")
 	const requests = 500
-	redis.signal(syscall.SIGSTOP) // so that they pile up behind the first pipeline
+	redis.Signal(syscall.SIGSTOP) // so that they pile up behind the first pipeline
 	var wg sync.WaitGroup
 	for range requests {
 		wg.Go(func() {
@@ -190,7 +190,7 @@ func TestConcurrentFetchesShare(t *testing.T) {
 		})
 	}
 	eventually(t, 5*time.Second, "queued", func() bool { return s.Queued() >= requests-1-128 })
-	redis.signal(syscall.SIGCONT)
+	redis.Signal(syscall.SIGCONT)
 	wg.Wait()
 	if n := sample(t, reg, "hotpath_feature_pipeline_commands", ""); n > 40 {
 		t.Fatalf("%d requests took %v pipelines", requests, n)
@@ -201,15 +201,15 @@ func TestConcurrentFetchesShare(t *testing.T) {
 // up, copies and defaults answer, and it heals by itself.
 func TestStalledRedis(t *testing.T) {
 	redis := startRedis(t)
-	redis.do("HSET", "features:user:known", "f0", "3.5")
-	s, reg := openStore(t, testOptions(redis.addr()), testSchema(t, 1))
+	redis.Do("HSET", "features:user:known", "f0", "3.5")
+	s, reg := openStore(t, testOptions(redis.Addr()), testSchema(t, 1))
 	connected(t, s)
 	v := floatView(t, s, "user.f0")
 	if x := newVector(v); x.fetch(time.Second, "known") != nil {
 		t.Fatal("not healthy before the stall")
 	}
 	before := runtime.NumGoroutine()
-	redis.signal(syscall.SIGSTOP)
+	redis.Signal(syscall.SIGSTOP)
 	var wg sync.WaitGroup
 	for i := range 50 {
 		wg.Go(func() {
@@ -239,7 +239,7 @@ func TestStalledRedis(t *testing.T) {
 	}
 	wg.Wait()
 	eventually(t, 3*time.Second, "stall shows in the state", func() bool { return !s.State().Connected })
-	redis.signal(syscall.SIGCONT)
+	redis.Signal(syscall.SIGCONT)
 	took := eventually(t, 2*time.Second, "healed", func() bool {
 		x := newVector(v)
 		return x.fetch(100*time.Millisecond, "known") == nil && x.origins[0] == models.OriginStore
@@ -254,10 +254,10 @@ func TestStalledRedis(t *testing.T) {
 // and a restarted server is used within 2 s.
 func TestKilledRedis(t *testing.T) {
 	redis := startRedis(t)
-	s, reg := openStore(t, testOptions(redis.addr()), testSchema(t, 1))
+	s, reg := openStore(t, testOptions(redis.Addr()), testSchema(t, 1))
 	connected(t, s)
 	v := floatView(t, s, "user.f0")
-	redis.kill()
+	redis.Kill()
 	eventually(t, 2*time.Second, "outage shows", func() bool { return !s.State().Connected })
 	dials := sample(t, reg, "hotpath_feature_dials_total", "")
 	start := time.Now()
@@ -280,8 +280,8 @@ func TestKilledRedis(t *testing.T) {
 	if k := s.State().Kind; k != "refused" {
 		t.Errorf("state %s, want refused", k)
 	}
-	redis.start()
-	redis.do("HSET", "features:user:u", "f0", "1.5")
+	redis.Restart()
+	redis.Do("HSET", "features:user:u", "f0", "1.5")
 	took := eventually(t, 2*time.Second, "healed", func() bool {
 		x := newVector(v)
 		return x.fetch(100*time.Millisecond, "u") == nil && x.float(0) == 1.5
@@ -292,8 +292,8 @@ func TestKilledRedis(t *testing.T) {
 // TestStartWithoutRedis is case 41.
 func TestStartWithoutRedis(t *testing.T) {
 	redis := startRedis(t)
-	redis.kill()
-	s, _ := openStore(t, testOptions(redis.addr()), testSchema(t, 1))
+	redis.Kill()
+	s, _ := openStore(t, testOptions(redis.Addr()), testSchema(t, 1))
 	v := floatView(t, s, "user.f0")
 	x := newVector(v)
 	start := time.Now()
@@ -305,7 +305,7 @@ func TestStartWithoutRedis(t *testing.T) {
 		t.Fatalf("no default: %v %v", err, x.float(0))
 	}
 	eventually(t, time.Second, "refused", func() bool { return s.State().Kind == "refused" })
-	redis.start()
+	redis.Restart()
 	took := eventually(t, 2*time.Second, "connected", func() bool { return s.State().Connected })
 	t.Logf("connected in %s", took)
 	if err := newVector(v).fetch(time.Second, "u"); err != nil {
@@ -315,7 +315,7 @@ func TestStartWithoutRedis(t *testing.T) {
 
 func TestWrongPasswordShowsInState(t *testing.T) {
 	redis := startRedis(t, "--requirepass", "right")
-	o := testOptions(redis.addr())
+	o := testOptions(redis.Addr())
 	o.Password = "wrong"
 	s, _ := openStore(t, o, testSchema(t, 1))
 	eventually(t, 2*time.Second, "auth", func() bool { return s.State().Kind == "auth" })
@@ -341,7 +341,7 @@ func TestUnavailableWithoutDefault(t *testing.T) {
 
 func TestClosedStoreRefuses(t *testing.T) {
 	redis := startRedis(t)
-	s, _ := openStore(t, testOptions(redis.addr()), testSchema(t, 1))
+	s, _ := openStore(t, testOptions(redis.Addr()), testSchema(t, 1))
 	connected(t, s)
 	s.Close()
 	if err := newVector(floatView(t, s, "user.f0")).fetch(time.Second, "u"); !errors.Is(err, ErrUnavailable) {

@@ -1,33 +1,19 @@
 package features
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
-)
 
-// startSentinel watches one master under the name "main".
-func startSentinel(t *testing.T, master *server) *server {
-	t.Helper()
-	s := &server{t: t, port: freePort(t)}
-	conf := filepath.Join(t.TempDir(), "sentinel.conf")
-	text := "port " + s.port + "\nbind 127.0.0.1\nsentinel monitor main 127.0.0.1 " + master.port + " 1\nsentinel down-after-milliseconds main 500\n"
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.kill)
-	s.run("redis-server", conf, "--sentinel")
-	return s
-}
+	"hotpath/resilience/redislink/redistest"
+)
 
 func TestSentinel(t *testing.T) {
 	redis := startRedis(t)
-	redis.do("HSET", "features:user:u", "f0", "1.5")
-	sentinel := startSentinel(t, redis)
-	o := testOptions(sentinel.addr())
+	redis.Do("HSET", "features:user:u", "f0", "1.5")
+	sentinel := redistest.StartSentinel(t, redis)
+	o := testOptions(sentinel.Addr())
 	o.Mode, o.MasterSet = Sentinel, "main"
 	s, _ := openStore(t, o, testSchema(t, 1))
 	connected(t, s)
@@ -37,8 +23,8 @@ func TestSentinel(t *testing.T) {
 	}
 
 	// Everything away: the client must neither spin nor give up.
-	redis.kill()
-	sentinel.signal(syscall.SIGKILL)
+	redis.Kill()
+	sentinel.Signal(syscall.SIGKILL)
 	eventually(t, 3*time.Second, "outage shows", func() bool { return !s.State().Connected })
 	before := cpuTime(t)
 	time.Sleep(time.Second)
@@ -59,15 +45,15 @@ func cpuTime(t *testing.T) time.Duration {
 
 func TestCluster(t *testing.T) {
 	redis := startRedis(t, "--cluster-enabled", "yes")
-	if got := redis.do("CLUSTER", "ADDSLOTSRANGE", "0", "16383"); got != "OK" {
+	if got := redis.Do("CLUSTER", "ADDSLOTSRANGE", "0", "16383"); got != "OK" {
 		t.Fatal(got)
 	}
 	eventually(t, 5*time.Second, "cluster is up", func() bool {
-		return strings.Contains(redis.do("CLUSTER", "INFO"), "cluster_state:ok")
+		return strings.Contains(redis.Do("CLUSTER", "INFO"), "cluster_state:ok")
 	})
-	redis.do("HSET", "features:user:u", "f0", "1.5")
-	redis.do("HSET", "m:x:v1", "risk", "0.75")
-	o := testOptions(redis.addr())
+	redis.Do("HSET", "features:user:u", "f0", "1.5")
+	redis.Do("HSET", "m:x:v1", "risk", "0.75")
+	o := testOptions(redis.Addr())
 	o.Mode = Cluster
 	s, _ := openStore(t, o, testSchema(t, 1))
 	connected(t, s)
@@ -76,7 +62,7 @@ func TestCluster(t *testing.T) {
 	if err := x.fetch(time.Second, "u", "x"); err != nil || x.float(0) != 1.5 || x.float(1) != 0.75 {
 		t.Fatalf("%v %s", err, x.shown())
 	}
-	redis.kill()
+	redis.Kill()
 	eventually(t, 3*time.Second, "outage shows", func() bool { return !s.State().Connected })
 	if err := newVector(v).fetch(100*time.Millisecond, "u", "x"); err == nil {
 		t.Fatal("no error without the cluster")

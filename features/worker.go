@@ -6,13 +6,15 @@ import (
 	"unsafe"
 
 	"github.com/redis/rueidis"
+
+	"hotpath/resilience/redislink"
 )
 
 // worker takes what is queued, sends it as one pipeline, and hands the replies
 // out. All its fields belong to its goroutine.
 type worker struct {
 	store *Store
-	bound *bound // the context of the pipeline at hand
+	pipe  *redislink.Pipeline
 	items []*call
 	done  int // items[:done] are finished
 	cmds  []rueidis.Completed
@@ -20,10 +22,7 @@ type worker struct {
 }
 
 func newWorker(s *Store) *worker {
-	o := s.opts
-	// The client notices a stall by itself and ends the connection, and with it
-	// the pipeline. The worker's own bound comes after that, as a second line.
-	return &worker{store: s, bound: newBound(o.DialTimeout + 2*o.KeepAlive + 2*o.WriteTimeout)}
+	return &worker{store: s, pipe: s.link.Pipeline()}
 }
 
 func (w *worker) loop() {
@@ -48,24 +47,18 @@ func (w *worker) serve() {
 		if recover() != nil {
 			w.store.metrics.errors[kindPanic].Inc()
 			w.forget()
-			w.bound.end()
-			w.bound = newBound(w.bound.limit)
 			w.finishAll(errPanic)
 		}
 	}()
-	client := w.store.link.client.Load()
+	client := w.store.link.Client()
 	if client == nil {
-		w.finishAll(w.store.link.state.Load().fetchErr)
+		w.finishAll(unavailable(w.store.link.State()))
 		return
 	}
-	w.build(*client)
+	w.build(client)
 	w.store.metrics.pipeline.Observe(float64(len(w.cmds)))
 	start := time.Now()
-	w.bound.begin(start)
-	results := (*client).DoMulti(w.bound, w.cmds...)
-	if !w.bound.end() {
-		w.bound = newBound(w.bound.limit)
-	}
+	results := w.pipe.Do(client, w.cmds)
 	w.store.metrics.duration.Observe(time.Since(start).Seconds())
 	w.handOut(results)
 }
@@ -92,6 +85,7 @@ func (w *worker) build(client rueidis.Client) {
 // handOut gives every call its replies.
 func (w *worker) handOut(results []rueidis.RedisResult) {
 	var failed *State // of the first error; its kind stands for the pipeline
+	var failure error // what the calls hear of it
 	at := 0
 	for _, c := range w.items {
 		for i := range c.parts {
@@ -102,20 +96,21 @@ func (w *worker) handOut(results []rueidis.RedisResult) {
 				part.reply = reply
 				continue
 			}
-			kind := classify(err)
+			kind := errKind(redislink.Classify(err))
 			if kind == kindWrongType {
 				w.store.metrics.errors[kindWrongType].Inc()
 				part.err = errWrongType
 				continue
 			}
 			if failed == nil {
-				failed = w.store.link.failed(err)
+				failed = w.store.link.Failed(err)
+				failure = unavailable(failed)
 			}
-			if errors.Is(err, errPaced) {
-				kind = failed.kind
+			if errors.Is(err, redislink.ErrPaced) {
+				kind = errKind(failed.Code)
 			}
 			w.store.metrics.errors[kind].Inc()
-			part.err = failed.fetchErr
+			part.err = failure
 		}
 	}
 	if failed != nil {

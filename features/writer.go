@@ -7,17 +7,17 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/rueidis"
 
 	"hotpath/models"
+	"hotpath/resilience/redislink"
 )
 
 // Writer writes features. It is for tools and for seeding: it has a connection
 // of its own, and waits where a request would not.
 type Writer struct {
 	schema *Schema
-	link   *link // without its keeper
+	link   *redislink.Link
 	client rueidis.Client
 }
 
@@ -27,26 +27,15 @@ func OpenWriter(o Options, schema *Schema) (*Writer, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	l := newLink(o, prometheus.NewCounter(prometheus.CounterOpts{Name: "dials"}))
-	option, err := l.option()
+	link, err := redislink.Connect(o.link())
 	if err != nil {
-		return nil, err
-	}
-	client, err := rueidis.NewClient(option)
-	if err != nil {
-		if client != nil {
-			client.Close()
-		}
 		return nil, fmt.Errorf("feature store at %v: %w", o.Addresses, err)
 	}
-	return &Writer{schema: schema, link: l, client: client}, nil
+	return &Writer{schema: schema, link: link, client: link.Client()}, nil
 }
 
 // Close ends the connection.
-func (w *Writer) Close() {
-	w.link.shut.Store(true)
-	w.client.Close()
-}
+func (w *Writer) Close() { w.link.Close() }
 
 // Set writes features of one entity, given as the store holds them (a feature
 // of several elements as a JSON array), and its timestamp. Fields not named keep

@@ -68,7 +68,7 @@ var degradedSets = func() (sets [1 << numDegraded][]string) {
 // the Open Inference Protocol does. Model, RequestID and UserID stand in Request.
 type Tensors struct {
 	// Version asked for, a number or a label; empty: the current one, or the one
-	// that the experiments assign to the user, where the request names a user.
+	// that the experiments assign, where the request says whom or what they look at.
 	Version []byte
 	// Inputs in the order sent, their data checked by models.Tensor.CheckData.
 	Inputs []models.Tensor
@@ -87,6 +87,12 @@ type Exchange struct {
 	// Hurried says that the caller asked for less time than the default: what is
 	// late then need not be the downstream's fault.
 	Hurried bool
+	// Via is what the request is for. Predict and Infer set it, a codec does for
+	// Assign.
+	Via Via
+	// Look says that an assignment is only looked at: it is not counted, observed or
+	// kept. It is for Assign.
+	Look bool
 	// Forced is the variant asked for; nil unless that is allowed. ForcedFrom is
 	// the header that it came in, for errors.
 	Forced     []byte
@@ -113,9 +119,12 @@ type Exchange struct {
 	tensorJob TensorJob
 	ordered   []models.Tensor // scratch: Tensors.Inputs in the model's order
 	snapshot  *Snapshot
-	ids       [][]byte
-	kept      kept
-	pipeline  *Pipeline
+	asked     *Model // what Assign decided about
+	// considered is scratch of Considered and AssignAll.
+	considered []abtest.Assignment
+	ids        [][]byte
+	kept       kept
+	pipeline   *Pipeline
 }
 
 // In is the feature vector that was scored; nil before there is one.
@@ -172,6 +181,11 @@ func (x *Exchange) reset() {
 	x.kept.reset()
 	clear(x.ordered[:cap(x.ordered)])
 	x.Until, x.Hurried = time.Time{}, false
+	x.Via, x.Look, x.asked = ViaPredict, false, nil
+	if len(x.considered) > 0 {
+		clear(x.considered[:cap(x.considered)])
+		x.considered = x.considered[:0]
+	}
 	x.Forced, x.ForcedFrom = nil, ""
 	x.Assignment, x.Lane, x.Variant = abtest.Assignment{}, nil, nil
 	x.Degraded, x.Rows, x.NonFinite = 0, 0, false

@@ -38,7 +38,7 @@ func (f *Forcing) Read(field string, value []byte, now time.Time) (forced []byte
 		return value, nil
 	}
 	if len(f.Keys) == 0 {
-		return nil, &Error{Code: Forbidden, Field: field, Message: "is a signed token, and there is no key to verify it with (experiments.force_keys)"}
+		return nil, &Error{Code: Forbidden, Field: field, Message: "is a signed token, and there is no key to verify it with (experiments.force_key)"}
 	}
 	err := abtest.ErrTokenCode
 	for _, key := range f.Keys {

@@ -13,11 +13,12 @@ import (
 // Infer takes a request of whole tensors through assignment and scoring. It reads
 // no features: the inputs are the request's. After nil the answer is in Outputs.
 //
-// Where the request names a user and no version, the experiments on the model
-// assign it to a variant as they do in Predict; the static answer and shadows do
-// not apply.
+// Where the request names a user, an entity or an attribute, and no version, the
+// experiments on the model assign it to a variant as they do in Predict; the static
+// answer and shadows do not apply.
 func (p *Pipeline) Infer(x *Exchange) *Error {
 	start := time.Now()
+	x.Via = ViaInfer
 	model, err := p.enter(x)
 	if err != nil {
 		return err
@@ -52,9 +53,12 @@ func (p *Pipeline) chooseLane(x *Exchange, model *Model, start time.Time) (*arm,
 		}
 		return nil, nil
 	}
-	if len(x.Request.UserID) == 0 {
+	if len(x.Request.UserID) == 0 && len(x.Request.Entities) == 0 && len(x.Request.Context) == 0 {
 		x.Lane = model.current
 		return nil, nil
+	}
+	if refusal := x.checkEntities(); refusal != nil {
+		return nil, refusal
 	}
 	return p.assign(x, model, start)
 }

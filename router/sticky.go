@@ -43,8 +43,8 @@ func (p *Pipeline) recall(x *Exchange, model *Model, r *abtest.Request) {
 		return
 	}
 	k := &x.kept
+	k.reset()
 	k.experiments = sticky
-	k.ids, k.variants, k.arena = k.ids[:0], k.variants[:0], k.arena[:0]
 	for _, e := range sticky {
 		// An arena that grows leaves the earlier ids where they were.
 		from := len(k.arena)
@@ -57,19 +57,27 @@ func (p *Pipeline) recall(x *Exchange, model *Model, r *abtest.Request) {
 
 // remember has the store keep what chance has just chosen.
 func (p *Pipeline) remember(x *Exchange, a *abtest.Assignment) {
-	if p.options.Sticky == nil || !a.Store() {
+	if p.options.Sticky == nil || x.Look || !a.Store() {
 		return
 	}
 	for i, e := range x.kept.experiments {
 		if e == a.Experiment {
 			p.options.Sticky.Remember(e, x.kept.ids[i], a.Variant.Name())
+			return
 		}
 	}
 }
 
+// reset forgets the request. It keeps the memory, unless one request made it large.
 func (k *kept) reset() {
+	if k.experiments == nil {
+		return
+	}
 	k.experiments = nil
 	clear(k.ids)
 	clear(k.variants)
+	if cap(k.arena) > keepScratch {
+		k.arena = nil
+	}
 	k.ids, k.variants, k.arena = k.ids[:0], k.variants[:0], k.arena[:0]
 }

@@ -1,6 +1,10 @@
 package exposure
 
-import "hotpath/abtest"
+import (
+	"fmt"
+
+	"hotpath/abtest"
+)
 
 // Via is how a unit came to be assigned.
 type Via uint8
@@ -18,10 +22,16 @@ const (
 var viaNames = [...]string{"predict", "infer", "assign", "flag"}
 
 // String is the name in the log.
-func (v Via) String() string { return viaNames[v] }
+func (v Via) String() string {
+	if int(v) < len(viaNames) {
+		return viaNames[v]
+	}
+	return fmt.Sprintf("via(%d)", uint8(v))
+}
 
 // Event is one answer, or failure to answer, of a request that an experiment gave
-// a variant. Its texts are read during Log.Record only: the log copies them.
+// a variant. Log.Record copies its bytes and keeps its strings, which must be what
+// strings are: unchanging.
 type Event struct {
 	// At is when the request was answered, in nanoseconds since 1970.
 	At        int64
@@ -47,6 +57,7 @@ type Event struct {
 	// Code is ok or the error that was answered.
 	Code string
 	// Degraded are the fallbacks that the answer needed, as in the answer; nil: none.
+	// The log keeps four.
 	Degraded []string
 	// LatencyNS is the time in the pipeline, in nanoseconds; 0: no model ran.
 	LatencyNS int64
@@ -58,11 +69,11 @@ type Event struct {
 }
 
 // Feedback is an outcome that somebody reports about a unit: a click, a purchase,
-// a label. Its texts are read during Log.Feedback only.
+// a label. Log.Feedback copies its bytes.
 type Feedback struct {
 	// At is when it happened, in nanoseconds since 1970.
 	At int64
-	// ID makes repeated reports of one outcome count once; empty: each counts.
+	// ID makes repeated reports of the outcome count once; empty: each counts.
 	ID []byte
 	// RequestID names the answer that led to it. Without one, UnitName and Unit
 	// name the unit; UnitName empty: user.
@@ -70,6 +81,6 @@ type Feedback struct {
 	// Experiment limits it to one; empty: every experiment that the unit is in.
 	Experiment []byte
 	Outcome    []byte
-	// Value is 1 where none was sent.
+	// Value is 1 where none was sent. It is finite.
 	Value float64
 }

@@ -14,6 +14,7 @@ import (
 	"hotpath/models"
 	"hotpath/models/repository"
 	"hotpath/resilience"
+	"hotpath/resilience/redislink"
 	"hotpath/router"
 	"hotpath/router/httpapi"
 	"hotpath/router/httpapi/jsonwire"
@@ -64,8 +65,7 @@ func (g *gateway) openFeatures(ctx context.Context, o openOptions) (err error) {
 			return fmt.Errorf("embedded feature store: %w", err)
 		}
 		g.onUndo(g.embedded.Close)
-		options.Addresses, options.Mode = []string{g.embedded.Addr()}, features.Standalone
-		options.Username, options.Password, options.TLS.Enabled, options.DB = "", "", false, 0
+		options.Options = g.redisOptions()
 	}
 	if g.featureGuard, err = resilience.New("features", guardOptions(g.config.Resilience.Redis)); err != nil {
 		return err
@@ -83,11 +83,15 @@ func (g *gateway) openPipeline(context.Context, openOptions) error {
 		return err
 	}
 	c := g.config
-	if g.pipeline, err = router.New(router.Options{
+	o := router.Options{
 		MaxInFlight: c.Server.MaxInFlight, FeatureBudget: c.Features.Budget,
 		VariantFallback: c.Fallback.Variant, StaticFallback: c.Fallback.Static,
 		Shadow: router.ShadowOptions{Workers: c.Resilience.Shadow.Workers, Queue: c.Resilience.Shadow.Queue, Timeout: c.Resilience.Shadow.Timeout},
-	}, metrics); err != nil {
+	}
+	if g.observer != nil {
+		o.Observer, o.Sticky = g.observer, g.sticky
+	}
+	if g.pipeline, err = router.New(o, metrics); err != nil {
 		return err
 	}
 	g.onUndo(func() {
@@ -120,18 +124,19 @@ func (g *gateway) openHandler(metrics *router.Metrics) error {
 	c := g.config.Server
 	limits := jsonwire.DefaultLimits()
 	limits.Depth, limits.Instances = c.MaxJSONDepth, c.MaxBatchInstances
-	forced := ""
-	if g.config.Experiments.AllowForcedVariant {
-		forced = g.config.Experiments.ForcedVariantHeader
-	}
-	handler, err := httpapi.New(g.pipeline, metrics, httpapi.Options{
+	o := httpapi.Options{
 		DefaultDeadline: g.config.Deadline.Default, MaxDeadline: g.config.Deadline.Max,
-		ForcedHeader: forced, AllowExplain: c.AllowExplain, ServerTiming: c.ServerTiming, Limits: limits,
+		AllowExplain: c.AllowExplain, ServerTiming: c.ServerTiming, Limits: limits,
 		MaxBody: int(c.MaxBodyBytes), MaxBatchBody: int(c.MaxBatchBodyBytes), AccessSample: g.config.Log.AccessSample,
 		MaxInferBody: int(c.MaxInferBodyBytes), BodyMemory: int64(c.BodyMemoryBytes), CompressOver: int(c.CompressOverBytes),
 		Catalog: g.catalog, RepositoryAPI: c.RepositoryAPI, RepositoryTimeout: g.config.Models.LoadTimeout,
 		Ready: g.readiness, Log: g.log.Logger,
-	}, g.reg)
+	}
+	o.ForcedHeader, o.Forcing = g.forcing()
+	if g.exposures != nil {
+		o.Feedback = g.exposures.Feedback
+	}
+	handler, err := httpapi.New(g.pipeline, metrics, o, g.reg)
 	if err != nil {
 		return err
 	}
@@ -142,9 +147,15 @@ func (g *gateway) openHandler(metrics *router.Metrics) error {
 	return nil
 }
 
-func (g *gateway) openExperiments(context.Context, openOptions) (err error) {
-	g.experiments, err = newExperiments(g.config.Experiments, g.world, g.log.Logger, g.reg)
-	return err
+// forcing is the header by which requests choose their variant, and what it may
+// hold; empty: they may not.
+func (g *gateway) forcing() (header string, f router.Forcing) {
+	c := &g.config.Experiments
+	f = router.Forcing{Keys: c.ForceKeys(), TokensOnly: !c.AllowForcedVariant}
+	if !c.AllowForcedVariant && len(f.Keys) == 0 {
+		return "", f
+	}
+	return c.ForcedVariantHeader, f
 }
 
 func (g *gateway) openRepository(context.Context, openOptions) (err error) {
@@ -168,7 +179,7 @@ func (g *gateway) openRepository(context.Context, openOptions) (err error) {
 	if g.repository, err = repository.Open(o, g.loader); err != nil {
 		return fmt.Errorf("models.dir: %w", err)
 	}
-	g.experiments.repository, g.catalog.Repository = g.repository, g.repository
+	g.catalog.Repository = g.repository
 	g.onUndo(func() { _ = g.repository.Close(context.Background()) })
 	return g.openDeployments(o)
 }
@@ -186,17 +197,34 @@ func guardOptions(c config.Guard) resilience.Options {
 		Window: c.Window, OpenFor: c.OpenFor, Probes: uint32(c.Probes), MaxConcurrent: uint(c.MaxConcurrent), RetryRatio: c.RetryRatio}
 }
 
+// redisOptions is how to reach the Redis of the features.
+func (g *gateway) redisOptions() redislink.Options {
+	o := redisOptions(g.config.Features.Redis)
+	if g.embedded != nil {
+		o.Addresses, o.Mode = []string{g.embedded.Addr()}, redislink.Standalone
+		o.Username, o.Password, o.TLS.Enabled, o.DB = "", "", false, 0
+	}
+	return o
+}
+
+// redisOptions maps the features.redis section to the connection's options.
+func redisOptions(r config.Redis) redislink.Options {
+	return redislink.Options{
+		Addresses: r.Addresses, Mode: r.Mode, MasterSet: r.MasterSet, DB: r.DB,
+		Username: r.Username, Password: r.Password.Reveal(),
+		SentinelUsername: r.SentinelUsername, SentinelPassword: r.SentinelPassword.Reveal(),
+		TLS:         redislink.TLS{Enabled: r.TLS.Enabled, CAFile: r.TLS.CAFile, ServerName: r.TLS.ServerName, InsecureSkipVerify: r.TLS.InsecureSkipVerify},
+		Connections: r.Connections, DialTimeout: r.DialTimeout, WriteTimeout: r.WriteTimeout, KeepAlive: r.KeepAlive, HealInterval: r.HealInterval,
+		ReadBuffer: int(r.ReadBuffer), WriteBuffer: int(r.WriteBuffer),
+	}
+}
+
 // storeOptions maps the features section to the store's options.
 func storeOptions(c *config.Config) features.Options {
 	r := c.Features.Redis
 	o := features.Options{
-		Addresses: r.Addresses, Mode: r.Mode, MasterSet: r.MasterSet, DB: r.DB,
-		Username: r.Username, Password: r.Password.Reveal(),
-		SentinelUsername: r.SentinelUsername, SentinelPassword: r.SentinelPassword.Reveal(),
-		TLS:     features.TLS{Enabled: r.TLS.Enabled, CAFile: r.TLS.CAFile, ServerName: r.TLS.ServerName, InsecureSkipVerify: r.TLS.InsecureSkipVerify},
-		Workers: r.Workers, MaxBatch: r.MaxBatch, Queue: r.Queue, Connections: r.Connections,
-		DialTimeout: r.DialTimeout, WriteTimeout: r.WriteTimeout, KeepAlive: r.KeepAlive, HealInterval: r.HealInterval,
-		ReadBuffer: int(r.ReadBuffer), WriteBuffer: int(r.WriteBuffer), MaxValueBytes: int(r.MaxValueBytes),
+		Options: redisOptions(r),
+		Workers: r.Workers, MaxBatch: r.MaxBatch, Queue: r.Queue, MaxValueBytes: int(r.MaxValueBytes),
 		Copies: features.Copies{Entries: c.Features.Copies.Entries, MaxAge: c.Features.Copies.MaxAge, Refresh: c.Features.Copies.Refresh},
 	}
 	if !c.Fallback.Copies {

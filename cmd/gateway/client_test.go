@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"hotpath/cmd/gateway/internal/admin"
+	"hotpath/cmd/gateway/internal/experiments"
 	"hotpath/models/repository"
 	"hotpath/models/strictyaml"
 	"hotpath/resilience"
@@ -41,22 +41,13 @@ func adminPort(t *testing.T) (addr, dir string) {
 	})
 	<-repo.Started()
 	file := filepath.Join(dir, "experiments.yaml")
-	text, err := os.ReadFile(file)
+	world := newStillWorld(t)
+	kept, err := experiments.Open(experiments.Options{File: file, DataDir: filepath.Join(dir, "data"), World: world,
+		Load: func(context.Context, string, int) error { return nil }, Rescan: func() {}, Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, err := compileExperiments(file, text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	reload := func(context.Context) error {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return err
-		}
-		_, err = compileExperiments(file, text)
-		return err
-	}
+	measured := newReadout(t, world.State().Plan)
 	server := httptest.NewServer(admin.New(admin.Options{
 		Repository: repo, Gatherer: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
 		Readiness: func() httpapi.Readiness {
@@ -65,10 +56,13 @@ func adminPort(t *testing.T) (addr, dir string) {
 		Status: func() admin.Status {
 			return admin.Status{Version: "v1", Models: []admin.ModelStatus{{Model: "risk", Version: 2, Current: true}}, Features: admin.FeatureStatus{Kind: "refused"}}
 		},
-		Config: func(io.Writer) error { return nil }, Reload: reload,
+		Config: func(io.Writer) error { return nil },
+		Reload: func(ctx context.Context) error { return kept.Reload(ctx, true) },
 		Experiments: func() admin.Experiments {
-			return admin.Experiments{Plan: plan, File: file, DefaultModel: "risk"}
+			at, err := kept.Last()
+			return admin.Experiments{Plan: world.State().Plan, File: file, DefaultModel: "risk", ReloadedAt: at, ReloadErr: err}
 		},
+		Editor: kept, Report: measured.Report, Reports: measured.Reports,
 		Guards:    func() []resilience.State { return []resilience.State{{Name: "features", Breaker: "open"}} },
 		GuardHold: func(string, bool) error { return admin.ErrNoGuard },
 	}))

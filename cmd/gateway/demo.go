@@ -82,6 +82,7 @@ func demoSettings(dir string) map[string]string {
 		"features.schema":                  filepath.Join(dir, "features.yaml"),
 		"features.embedded":                "true",
 		"experiments.file":                 filepath.Join(dir, "experiments.yaml"),
+		"experiments.data_dir":             filepath.Join(dir, "data"),
 		"experiments.allow_forced_variant": "true",
 		"log.format":                       "text",
 	}

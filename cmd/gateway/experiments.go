@@ -3,30 +3,47 @@ package main
 import (
 	"fmt"
 	"io"
-	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"hotpath/cmd/gateway/internal/admin"
+	"hotpath/cmd/gateway/internal/experiments"
 )
 
 func newExperimentsCommand(a *app) *cobra.Command {
 	return group(&cobra.Command{
-		Use:     "experiments",
-		Short:   "List and reload the experiments of a running gateway, and ask who gets what",
-		Long:    "Look into the experiments that a running gateway serves, through its admin port.",
-		Example: "  gateway experiments list\n  gateway experiments assign --model risk --user user-1",
-	}, newExperimentsListCommand(a), newExperimentsAssignCommand(a), newExperimentsReloadCommand(a))
+		Use:   "experiments",
+		Short: "List, check, edit and evaluate experiments",
+		Long: "Look into the experiments that a running gateway serves, and change them, through its admin port. An edit is\n" +
+			"shown, with whom it moves, before it is made; every one is kept in the history and can be undone.\n\n" +
+			"  what serves       list, get, lint, assign, report, history\n" +
+			"  before an edit    lint FILE, diff, preview, simulate\n" +
+			"  an edit           apply, edit, set, restore, reload\n" +
+			"  trouble           pause, rollback, resume\n" +
+			"  testing           token",
+		Example: "  gateway experiments list\n" +
+			"  gateway experiments set risk-gbm weight.control=80 weight.treatment=20\n" +
+			"  gateway experiments report risk-gbm --html report.html",
+	},
+		newExperimentsListCommand(a), newExperimentsGetCommand(a), newExperimentsLintCommand(a), newExperimentsDiffCommand(a),
+		newExperimentsPreviewCommand(a), newExperimentsApplyCommand(a), newExperimentsEditCommand(a), newExperimentsSetCommand(a),
+		newExperimentsPauseCommand(a), newExperimentsResumeCommand(a), newExperimentsRollbackCommand(a),
+		newExperimentsHistoryCommand(a), newExperimentsRestoreCommand(a), newExperimentsAssignCommand(a),
+		newExperimentsReportCommand(a), newExperimentsTokenCommand(a),
+		newExperimentsReloadCommand(a), newExperimentsSimulateCommand(a),
+	)
 }
 
 func newExperimentsListCommand(a *app) *cobra.Command {
 	var format outputFormat
 	c := &cobra.Command{
-		Use:     "list",
-		Short:   "List the experiments that serve",
-		Long:    "List the experiments that serve with their variants, and why the file does not serve if it does not.",
+		Use:   "list",
+		Short: "List the experiments that serve",
+		Long: "List the experiments that serve with their variants, what an operator or a guardrail holds back, the revision\n" +
+			"and the ETag of the file, and why that does not serve if it does not.",
 		Example: "  gateway experiments list",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -70,52 +87,6 @@ func newExperimentsReloadCommand(a *app) *cobra.Command {
 	return c
 }
 
-func newExperimentsAssignCommand(a *app) *cobra.Command {
-	var format outputFormat
-	var model, user string
-	var attributes []string
-	c := &cobra.Command{
-		Use:   "assign",
-		Short: "Show which variant a user gets, and why",
-		Long: "Show which variant a request of a user would get, and what each experiment about the model says of the user.\n" +
-			"An attribute is part of the request's context; a value that reads as a number or as true or false is one,\n" +
-			"unless it is in double quotes.",
-		Example: "  gateway experiments assign --user user-1\n" +
-			"  gateway experiments assign --model risk --user user-1 --attr country=de --attr age=18",
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			q := url.Values{"user_id": {user}}
-			if model != "" {
-				q.Set("model", model)
-			}
-			for _, pair := range attributes {
-				name, value, ok := strings.Cut(pair, "=")
-				if !ok || name == "" {
-					return wrongf("--attr %q is not name=value, as in --attr country=de", pair)
-				}
-				q.Set("attr."+name, value)
-			}
-			client, err := a.adminClient()
-			if err != nil {
-				return err
-			}
-			body, err := client.get(cmd.Context(), "/admin/experiments/assign", q)
-			if err != nil {
-				return err
-			}
-			return answer(a, format, body, assignmentTable)
-		},
-	}
-	format.addTo(c)
-	c.Flags().StringVar(&user, "user", "", "user `id` (needed)")
-	c.Flags().StringVar(&model, "model", "", "`model` asked for (default models.default)")
-	c.Flags().StringArrayVar(&attributes, "attr", nil, "context attribute, as in `name=value`; may be repeated")
-	if err := c.MarkFlagRequired("user"); err != nil {
-		panic(err) // the flag is the line above
-	}
-	return c
-}
-
 func experimentsTable(w io.Writer, l admin.ExperimentList) {
 	fmt.Fprintln(w, "EXPERIMENT\tMODEL\tSTATE\tLAYER\tVARIANT\tSHARE\tSERVED BY")
 	for _, e := range l.List {
@@ -131,14 +102,33 @@ func experimentsTable(w io.Writer, l admin.ExperimentList) {
 			fmt.Fprintf(w, "%s\t%s\t%s\n", strings.Join(first, "\t"), v.Name+"\t"+share(v), variantServedBy(v))
 		}
 	}
+	for _, h := range l.Holds {
+		fmt.Fprintln(w, holdText(h))
+	}
 	fmt.Fprintf(w, "digest %s", l.Digest)
 	if l.File != "" {
 		fmt.Fprintf(w, ", from %s", l.File)
 	}
 	fmt.Fprintln(w)
+	if l.Revision > 0 {
+		fmt.Fprintf(w, "revision %d, ETag %s\n", l.Revision, l.ETag)
+	}
 	if l.ReloadError != "" {
 		fmt.Fprintf(w, "the file as it is now does not serve:\n%s\n", l.ReloadError)
 	}
+}
+
+// holdText says what is held back, by whom and why.
+func holdText(h experiments.Held) string {
+	what := "is paused"
+	if h.Variant != "" {
+		what = "has " + h.Variant + " rolled back"
+	}
+	text := fmt.Sprintf("held: %s %s since %s by %s (%s)", h.Experiment, what, h.At.UTC().Format(time.RFC3339), h.Who, h.Via)
+	if h.Text != "" {
+		text += ": " + oneLine(h.Text)
+	}
+	return text
 }
 
 // state is an experiment's, with the share of its ramp while that is not all.
@@ -173,22 +163,4 @@ func servedBy(model string, version int) string {
 		return model + " (current)"
 	}
 	return fmt.Sprintf("%s %d", model, version)
-}
-
-func assignmentTable(w io.Writer, s admin.Assignment) {
-	fmt.Fprintf(w, "user\t%s\nmodel\t%s\n", s.UserID, s.Model)
-	if s.Variant != "" {
-		fmt.Fprintf(w, "experiment\t%s\nvariant\t%s\n", s.Experiment, s.Variant)
-	}
-	fmt.Fprintf(w, "reason\t%s\nserved by\t%s\n", s.Reason, servedBy(s.ServedModel, s.ServedVersion))
-	if len(s.Shadows) > 0 {
-		fmt.Fprintf(w, "shadows\t%s\n", strings.Join(s.Shadows, ", "))
-	}
-	for _, c := range s.Considered {
-		fmt.Fprintf(w, "considered\t%s: %s", c.Experiment, c.Reason)
-		if c.Variant != "" {
-			fmt.Fprintf(w, " -> %s", c.Variant)
-		}
-		fmt.Fprintf(w, ", bucket %d\n", c.Bucket)
-	}
 }

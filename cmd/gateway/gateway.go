@@ -13,7 +13,11 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"hotpath/abtest/exposure"
+	"hotpath/abtest/readout"
+	"hotpath/abtest/sticky"
 	"hotpath/cmd/gateway/internal/config"
+	"hotpath/cmd/gateway/internal/experiments"
 	"hotpath/cmd/gateway/internal/serving"
 	"hotpath/cmd/gateway/internal/telemetry"
 	"hotpath/features"
@@ -46,7 +50,14 @@ type gateway struct {
 	repository   *repository.Repository
 	deployments  *promotion.Manager
 	recovered    promotion.Recovered
-	experiments  *experiments
+	experiments  *experiments.Keeper
+
+	// What stands behind the experiments; nil without an experiments file.
+	exposures   *exposure.Log
+	readout     *readout.Readout
+	observer    *serving.Observer
+	sticky      *sticky.Store
+	stickyGuard *resilience.Guard
 
 	traffic   *httpapi.Server
 	grpc      grpcPort
@@ -78,7 +89,7 @@ func openGateway(ctx context.Context, c *config.Config, s config.Sources, o open
 		}
 	}()
 	for _, step := range []func(context.Context, openOptions) error{
-		g.openTelemetry, g.openListeners, g.openRuntime, g.openFeatures, g.openPipeline, g.openExperiments, g.openRepository, g.openServers,
+		g.openTelemetry, g.openListeners, g.openRuntime, g.openFeatures, g.openExposures, g.openPipeline, g.openExperiments, g.openRepository, g.openServers,
 	} {
 		if err := step(ctx, o); err != nil {
 			return nil, err
@@ -111,8 +122,9 @@ func (g *gateway) run(ctx context.Context, reload <-chan struct{}, ready func())
 	}()
 	watch, stopWatch := context.WithCancel(context.Background())
 	var watchers sync.WaitGroup
-	watchers.Go(func() { g.experiments.watch(watch, reload) })
+	watchers.Go(func() { g.experiments.Watch(watch, reload) })
 	watchers.Go(func() { g.watchDependencies(watch) })
+	watchers.Go(func() { g.watchGuardrails(watch) })
 	err := g.serve(ctx, failed, ready)
 	stopWatch()
 	watchers.Wait()
@@ -194,6 +206,9 @@ func (g *gateway) drain() error {
 		lost = append(lost, err)
 	}
 	g.pipeline.Close()
+	if err := g.closeExposures(ctx); err != nil {
+		lost = append(lost, err)
+	}
 	if err := g.loader.Wait(ctx); err != nil {
 		lost = append(lost, err)
 	}
@@ -235,11 +250,11 @@ func (g *gateway) readiness() httpapi.Readiness {
 	if len(g.schema.Entities()) > 0 {
 		r.Dependencies["features"] = g.featuresReadiness()
 	}
-	experiments := httpapi.Dependency{Status: httpapi.DependencyOK}
+	edits := httpapi.Dependency{Status: httpapi.DependencyOK}
 	if err := g.experimentsState().ReloadErr; err != nil {
-		experiments = httpapi.Dependency{Status: httpapi.DependencyDegraded, Detail: err.Error()}
+		edits = httpapi.Dependency{Status: httpapi.DependencyDegraded, Detail: err.Error()}
 	}
-	r.Dependencies["experiments"] = experiments
+	r.Dependencies["experiments"] = edits
 	return r
 }
 
@@ -275,5 +290,9 @@ func (g *gateway) featuresReadiness() httpapi.Dependency {
 
 // guards lists every guard of the process.
 func (g *gateway) guards() []*resilience.Guard {
-	return append([]*resilience.Guard{g.featureGuard}, g.world.Guards()...)
+	own := []*resilience.Guard{g.featureGuard}
+	if g.stickyGuard != nil {
+		own = append(own, g.stickyGuard)
+	}
+	return append(own, g.world.Guards()...)
 }

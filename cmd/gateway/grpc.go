@@ -38,13 +38,10 @@ func (g *gateway) openGRPC(metrics *router.Metrics) (err error) {
 		return nil
 	}
 	c, d := g.config.Server, g.config.Deadline
-	forced := ""
-	if g.config.Experiments.AllowForcedVariant {
-		forced = g.config.Experiments.ForcedVariantHeader
-	}
+	header, forcing := g.forcing()
 	g.grpc.served = make(chan struct{})
 	g.grpc.server, err = grpcapi.New(g.pipeline, metrics, g.catalog, grpcapi.Options{
-		DefaultDeadline: d.Default, MaxDeadline: d.Max, ForcedHeader: forced,
+		DefaultDeadline: d.Default, MaxDeadline: d.Max, ForcedHeader: header, Forcing: forcing,
 		MaxMessageBytes: int(c.GRPCMaxMessageBytes), MaxConnections: c.GRPCMaxConnections,
 		MaxStreams: c.GRPCMaxStreams, StreamInFlight: c.GRPCStreamInFlight, StreamIdle: c.GRPCStreamIdle,
 		MaxHeaderBytes: int(c.MaxHeaderBytes), ReadTimeout: c.ReadTimeout, WriteTimeout: c.WriteTimeout, IdleTimeout: c.IdleTimeout,

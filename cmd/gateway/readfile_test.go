@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"hotpath/cmd/gateway/internal/experiments"
 )
 
 // What is no regular file must be refused at once: a reload that waits for a pipe
@@ -46,11 +48,11 @@ func TestOnlyRegularFilesAreRead(t *testing.T) {
 // experiment off.
 func TestAnEmptyExperimentsFileIsRefused(t *testing.T) {
 	for _, text := range []string{"", "\n", "# only a comment\n"} {
-		if _, err := compileExperiments("e.yaml", []byte(text)); err == nil || !strings.Contains(err.Error(), "experiments: []") {
+		if _, err := experiments.Compile("e.yaml", []byte(text)); err == nil || !strings.Contains(err.Error(), "experiments: []") {
 			t.Errorf("%q: %v, want it refused", text, err)
 		}
 	}
-	plan, err := compileExperiments("e.yaml", []byte("experiments: []\n"))
+	plan, err := experiments.Compile("e.yaml", []byte("experiments: []\n"))
 	if err != nil || len(plan.Experiments()) != 0 {
 		t.Errorf("an explicit empty list: %v", err)
 	}

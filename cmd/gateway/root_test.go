@@ -84,7 +84,7 @@ func TestUsageErrors(t *testing.T) {
 		{"models load ../etc", "is no model name"},
 		{"models rollback risk 2", "models rollback takes MODEL, not 2 arguments"},
 		{"models list -o yaml", "want json or table"},
-		{"experiments assign", `required flag(s) "user" not set`},
+		{"experiments assign", "at least one of the flags in the group [user users] is required"},
 		{"experiments assign --user u --attr x", "is not name=value"},
 		{"status --admin nonsense", "is not host:port"},
 		{"config show --set nonsense", "is not key=value"},

@@ -198,6 +198,11 @@ Try it:
   curl -s http://%[1]s/predict -d '{"user_id":"user-42"}'
   curl -s 'http://%[1]s/predict?explain=true' -d '{"user_id":"user-42","features":{"mean_radius":20}}'
 
+Tell what came of it, and compare the variants:
+
+  curl -s http://%[1]s/feedback -d '{"user_id":"user-42","outcome":"purchase"}'
+  %[7]s experiments report
+
 Swap a model without losing a request:
 
   cp -r %[6]s/candidates/risk/3 %[4]s/risk/3

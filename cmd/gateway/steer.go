@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"hotpath/abtest/readout"
 	"hotpath/batcher"
 	"hotpath/cmd/gateway/internal/admin"
 	"hotpath/cmd/gateway/internal/config"
@@ -18,8 +19,9 @@ func (g *gateway) openServers(context.Context, openOptions) error {
 	g.admin = admin.NewServer(admin.New(admin.Options{
 		Repository: g.repository, Gatherer: g.reg, Readiness: g.readiness, Status: g.status,
 		Config:      func(w io.Writer) error { return config.Dump(w, g.config, g.sources) },
-		Experiments: g.experimentsState,
-		Reload:      func(ctx context.Context) error { return g.experiments.reload(ctx, true) },
+		Experiments: g.experimentsState, Editor: g.experiments,
+		Report: g.report, Reports: g.reports,
+		Reload:      func(ctx context.Context) error { return g.experiments.Reload(ctx, true) },
 		Deployments: g.deployments, DeploymentDefaults: deploymentDefaults(g.config.Models.Promotion), UploadTimeout: g.config.Models.Promotion.UploadTimeout,
 		Guards: g.guardStates, GuardHold: g.holdGuard, Log: g.log.Logger,
 	}))
@@ -49,9 +51,23 @@ func (g *gateway) status() admin.Status {
 }
 
 func (g *gateway) experimentsState() admin.Experiments {
-	reloadedAt, err := g.experiments.last()
+	reloadedAt, err := g.experiments.Last()
 	return admin.Experiments{Plan: g.world.State().Plan, File: g.config.Experiments.File, ReloadedAt: reloadedAt, ReloadErr: err,
 		DefaultModel: g.config.Models.Default}
+}
+
+func (g *gateway) report(experiment string) (*readout.Report, bool) {
+	if g.readout == nil {
+		return nil, false
+	}
+	return g.readout.Report(experiment)
+}
+
+func (g *gateway) reports() []*readout.Report {
+	if g.readout == nil {
+		return nil
+	}
+	return g.readout.Reports()
 }
 
 func (g *gateway) guardStates() []resilience.State {

@@ -12,6 +12,7 @@ import (
 
 	"hotpath/abtest"
 	"hotpath/cmd/gateway/internal/config"
+	"hotpath/cmd/gateway/internal/experiments"
 	"hotpath/models/repository"
 	"hotpath/models/strictyaml"
 )
@@ -124,7 +125,7 @@ func (v *validator) readExperiments() {
 	}
 	var err error
 	if v.planText, err = readSmallFile(file); err == nil {
-		v.plan, err = compileExperiments(file, v.planText)
+		v.plan, err = experiments.Compile(file, v.planText)
 	}
 	v.addRead(file, err)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,17 +22,23 @@ type Unmarshaler interface {
 // as usual). Types may implement encoding.TextUnmarshaler or Unmarshaler. The
 // error is nil or Problems, and then dst holds only part of the file.
 func Decode(file string, data []byte, dst any) error {
+	// What is wrong with the structure is in the error of Decode, too.
+	doc, _ := Parse(file, data)
+	return doc.Decode(dst)
+}
+
+// Decode is the function Decode for a file that is parsed already.
+func (doc *Document) Decode(dst any) error {
 	v := reflect.ValueOf(dst)
 	if v.Kind() != reflect.Pointer || v.IsNil() {
 		return fmt.Errorf("strictyaml: destination is %T, want a non-nil pointer", dst)
 	}
-	root, problems := parse(file, data)
-	if root == nil {
-		return problems.Err()
+	if doc.root == nil {
+		return doc.problems.Err()
 	}
-	d := &decoder{file: file}
-	d.value(root, "", v.Elem())
-	return append(problems, d.problems...).Err()
+	d := &decoder{file: doc.file}
+	d.value(doc.root, "", v.Elem())
+	return slices.Concat(doc.problems, d.problems).Err()
 }
 
 type decoder struct {

@@ -161,11 +161,15 @@ func TestDecodeRefusesTooMuch(t *testing.T) {
 		deepIndent.WriteString(strings.Repeat(" ", i) + "a:\n")
 	}
 	for name, c := range map[string]struct{ data, want string }{
-		"size":   {strings.Repeat("#", MaxBytes+1), "more than the limit of 4194304"},
-		"flow":   {"any: " + strings.Repeat("[", 200_000), "1:70: more than 64 levels"},
-		"keys":   {"any:\n" + strings.Repeat(" k: v\n", MaxKeys+1), "10001:3: more than 10000 keys"},
-		"inline": {"any:\n " + strings.Repeat("- ", 100_000) + "x", "more than 64 levels"},
-		"indent": {"any:\n " + strings.ReplaceAll(deepIndent.String(), "\n", "\n "), "more than 64 levels"},
+		"size":         {strings.Repeat("#", MaxBytes+1), "more than the limit of 4194304"},
+		"flow":         {"any: " + strings.Repeat("[", 200_000), "1:70: more than 64 levels"},
+		"keys":         {"any:\n" + strings.Repeat(" k: v\n", MaxKeys+1), "10002:3: more than 10000 keys in one map"},
+		"anchors":      {"any:\n" + strings.Repeat(" &a k: v # c\n# c\n", MaxKeys+1), "20002:6: more than 10000 keys in one map"},
+		"questions":    {"any:\n" + strings.Repeat(" ?\n  k\n : v\n", MaxKeys+1), "30004:2: more than 10000 keys in one map"},
+		"several maps": {"any:\n" + strings.Repeat("- a:\n"+strings.Repeat("   k: v\n", 5000), 5), "more than 10000 keys in one map, or several"},
+		"all keys":     {"any: [" + strings.Repeat("{k: v}, ", MaxAllKeys) + "]", "more than 100000 keys"},
+		"inline":       {"any:\n " + strings.Repeat("- ", 100_000) + "x", "more than 64 levels"},
+		"indent":       {"any:\n " + strings.ReplaceAll(deepIndent.String(), "\n", "\n "), "more than 64 levels"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var dst target

@@ -7,15 +7,16 @@ import (
 
 // Document is a parsed file in which paths can be looked up.
 type Document struct {
-	file string
-	root *node
+	file     string
+	root     *node
+	problems Problems
 }
 
 // Parse reads the structure of a file without decoding it. Problems are those
 // of structure alone; the document is usable, and perhaps empty, even then.
 func Parse(file string, data []byte) (*Document, error) {
 	root, problems := parse(file, data)
-	return &Document{file, root}, problems.Err()
+	return &Document{file, root, problems}, problems.Err()
 }
 
 // Locate finds where the value at path such as experiments[2].variants[1].weight
@@ -54,7 +55,7 @@ func (d *Document) At(path, message string) Problem {
 // cannot be parsed.
 func Locate(data []byte, path string) (line, column int) {
 	root, _ := parse("", data)
-	line, column, _ = (&Document{"", root}).Locate(path)
+	line, column, _ = (&Document{root: root}).Locate(path)
 	return line, column
 }
 

@@ -11,7 +11,6 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
-	"github.com/goccy/go-yaml/token"
 )
 
 // Limits of one file.
@@ -20,9 +19,12 @@ const (
 	MaxBytes = 4 << 20
 	// MaxDepth is how many maps and lists may lie in one another.
 	MaxDepth = 64
-	// MaxKeys is how many keys all maps of a file may have: the parser's time
-	// grows with the square of them, to a second for this many.
+	// MaxKeys is how many keys one map may have that is written one key a line: the
+	// parser's time grows with the square of them, to a second for this many. Several
+	// large maps count together, by their squares.
 	MaxKeys = 10_000
+	// MaxAllKeys is how many keys all maps of a file may have.
+	MaxAllKeys = 100_000
 	// MaxAliased is how many values all aliases of a file may stand for.
 	MaxAliased = 10_000
 )
@@ -146,33 +148,4 @@ func (b *builder) syntax(data string) (doc *ast.DocumentNode) {
 		doc = d
 	}
 	return doc
-}
-
-// overLimit finds the token at which a file becomes too deep or too large for
-// the recursive parser, and names the limit. Only brackets and lists or keys
-// begun on one line nest cheaply; nesting by indentation is left to build.
-func overLimit(tokens token.Tokens) (*token.Token, string) {
-	flow, inline, line, keys := 0, 0, 0, 0
-	for _, tk := range tokens {
-		if tk.Position.Line != line {
-			inline, line = 0, tk.Position.Line
-		}
-		switch tk.Type {
-		case token.SequenceStartType, token.MappingStartType:
-			flow++
-		case token.SequenceEndType, token.MappingEndType:
-			flow--
-		case token.SequenceEntryType, token.MappingKeyType:
-			inline++
-		case token.MappingValueType:
-			keys++
-		}
-		switch {
-		case flow > MaxDepth || inline > MaxDepth:
-			return tk, fmt.Sprintf("%d levels of maps and lists", MaxDepth)
-		case keys > MaxKeys:
-			return tk, fmt.Sprintf("%d keys", MaxKeys)
-		}
-	}
-	return nil, ""
 }

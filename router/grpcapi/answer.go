@@ -2,6 +2,7 @@ package grpcapi
 
 import (
 	"strconv"
+	"unsafe"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/mem"
@@ -65,6 +66,9 @@ func appendHead(dst []byte, x *router.Exchange, id []byte, outputs []models.Tens
 	if e := x.Assignment.Experiment; e != nil {
 		dst = appendParameter(dst, "experiment", e.Name())
 		dst = appendParameter(dst, "variant", x.Variant.Name())
+		if payload := x.Variant.Payload(); payload != nil {
+			dst = appendParameter(dst, "payload", unsafe.String(unsafe.SliceData(payload), len(payload)))
+		}
 		dst = appendParameter(dst, "reason", x.Assignment.Reason.String())
 	}
 	if x.Degraded != 0 {

@@ -55,6 +55,9 @@ type Options struct {
 }
 
 func (o Options) validate() error {
+	if err := o.Forcing.Validate(); err != nil {
+		return fmt.Errorf("experiments.force_key: %w", err)
+	}
 	for _, limit := range []struct {
 		name string
 		ok   bool

@@ -29,7 +29,7 @@ func grpcCode(c router.Code) codes.Code {
 		return codes.OK
 	case router.BadJSON, router.BadRequest, router.BadFeatures:
 		return codes.InvalidArgument
-	case router.UnknownModel:
+	case router.UnknownModel, router.UnknownExperiment:
 		return codes.NotFound
 	case router.NotFound, router.MethodNotAllowed, router.UnsupportedEncoding:
 		return codes.Unimplemented

@@ -14,8 +14,9 @@ import (
 // is when the server took it up.
 //
 // Of Triton's parameters priority is accepted and has no effect; those that it
-// defines for sequences are refused where they ask for state. Parameters of other
-// names are ignored, as the protocol wants.
+// defines for sequences are refused where they ask for state. Those named entity. and
+// context. bring what experiments look at. Parameters of other names are ignored, as
+// the protocol wants.
 func (a *api) readTerms(ctx context.Context, start time.Time, r *inferRequest, x *router.Exchange) *router.Error {
 	if len(r.id) > maxID {
 		return &router.Error{Code: router.BadRequest, Field: "id", Message: "must be at most 256 bytes long"}
@@ -42,6 +43,10 @@ func (a *api) readTerms(ctx context.Context, start time.Time, r *inferRequest, x
 			if p.isSet() {
 				return refuseParameter(p, "asks for a sequence, for which the server would have to keep state; no model here has any")
 			}
+		default:
+			if refusal := readUnit(p, &x.Request); refusal != nil {
+				return refusal
+			}
 		}
 	}
 	if left, ok := timeLeft(ctx, start); ok && (!asked || left < timeout) {
@@ -49,8 +54,7 @@ func (a *api) readTerms(ctx context.Context, start time.Time, r *inferRequest, x
 	}
 	timeout = min(timeout, a.options.MaxDeadline)
 	x.Until, x.Hurried = start.Add(timeout), timeout < a.options.DefaultDeadline
-	a.readMetadata(ctx, r, x)
-	return nil
+	return a.readMetadata(ctx, start, r, x)
 }
 
 // integer is the value of a parameter that counts something; false where it is of
@@ -82,23 +86,26 @@ const requestIDKey = "x-request-id"
 
 // readMetadata reads the request's identifier: that of the metadata, else that of
 // the message, else one of our own. And the variant, where forcing one is allowed.
-func (a *api) readMetadata(ctx context.Context, r *inferRequest, x *router.Exchange) {
+func (a *api) readMetadata(ctx context.Context, now time.Time, r *inferRequest, x *router.Exchange) (refusal *router.Error) {
+	from := len(x.Request.Scratch)
 	switch id := callerID(ctx); {
 	case id != "":
 		x.Request.Scratch = append(x.Request.Scratch, id...)
-		x.Request.RequestID = x.Request.Scratch
+		x.Request.RequestID = x.Request.Scratch[from:]
 	case len(r.id) > 0:
 		x.Request.RequestID = r.id
 	default:
 		x.Request.Scratch = a.ids.Append(x.Request.Scratch)
-		x.Request.RequestID = x.Request.Scratch
+		x.Request.RequestID = x.Request.Scratch[from:]
 	}
 	if a.options.ForcedHeader == "" {
-		return
+		return nil
 	}
 	if v := metadata.ValueFromIncomingContext(ctx, a.forcedKey); len(v) > 0 && v[0] != "" {
-		x.Forced, x.ForcedFrom = []byte(v[0]), a.options.ForcedHeader
+		x.ForcedFrom = a.options.ForcedHeader
+		x.Forced, refusal = a.options.Forcing.Read(x.ForcedFrom, []byte(v[0]), now)
 	}
+	return refusal
 }
 
 // maxID bounds the identifiers of a request and of its user, in bytes.

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp/fasthttputil"
+
+	"hotpath/abtest/exposure"
 )
 
 // FuzzHandler sends requests of arbitrary paths, headers and bodies to a server
@@ -21,6 +23,7 @@ func FuzzHandler(f *testing.F) {
 	p := start(f, func(s *setup) {
 		s.listener = ln
 		s.server.ReadTimeout = 500 * time.Millisecond
+		s.handler.Feedback = func(*exposure.Feedback) bool { return true }
 	})
 	f.Add("/predict", "50", "treatment", "", `{"user_id":"u1","features":{"id":1}}`)
 	f.Add("/predict?explain=true", "", "", "", `{"user_id":"u1","entities":{"merchant":7},"context":{"a":null}}`)
@@ -34,6 +37,10 @@ func FuzzHandler(f *testing.F) {
 	f.Add("/v2/models/risk/infer", "", "", "0", "abcd")
 	f.Add("/v2/repository/models/risk/load", "", "", "", `{"parameters":{"a":1}}`)
 	f.Add("/v1/models/risk:predict", "", "", "", `{"instances":[{"id":7,"version":1,"x":[0.5,1]}]}`)
+	f.Add("/v1/assign?explain=true", "", "a:1:b", "", `{"instances":[{"user_id":"u","experiment":"x"},{"context":{"a":1}}],"expose":false}`)
+	f.Add("/feedback", "", "", "", `{"outcomes":[{"user_id":"u","outcome":"x"},{}]}`)
+	f.Add("/ofrep/v1/evaluate/flags/x", "", "", "", `{"context":{"targetingKey":"u","a":{"b":[1]}}}`)
+	f.Add("/ofrep/v1/evaluate/flags", "7", "x", "", `{"context":{}}`)
 	f.Fuzz(func(t *testing.T, path, timeout, forced, length, body string) {
 		request := "POST /" + tokens(strings.TrimPrefix(path, "/")) + " HTTP/1.1\r\nHost: h\r\nConnection: close\r\nX-Request-Timeout-Ms: " + tokens(timeout) +
 			"\r\nX-Hotpath-Variant: " + tokens(forced) + "\r\nInference-Header-Content-Length: " + tokens(length) + "\r\nContent-Length: "
@@ -76,7 +83,8 @@ func checkFuzzed(t *testing.T, p *port, path string, resp *http.Response, answer
 	}
 	got := reply{status: resp.StatusCode, header: resp.Header, body: string(answer)}
 	switch {
-	case got.status == http.StatusOK, strings.Contains(path, "ready"):
+	case got.status == http.StatusOK, got.status == http.StatusAccepted, strings.Contains(path, "ready"):
+	case strings.Contains(got.body, `"errorCode":"`) && resp.Header.Get("X-Error-Code") != "":
 	case resp.Header.Get("X-Error-Code") != "":
 		protocolMessage(t, got)
 	case got.code(t) == "":

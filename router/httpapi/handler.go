@@ -1,10 +1,8 @@
 package httpapi
 
 import (
-	"bytes"
 	"fmt"
 	"log/slog"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -66,6 +64,9 @@ type Handler struct {
 	metrics  *metrics
 	decoders sync.Pool
 	batches  sync.Pool
+	assigns  sync.Pool
+	outcomes sync.Pool
+	flags    sync.Pool
 	infers   sync.Pool
 	bodies   *bodyBudget
 	// compressors of answers, by encoding.
@@ -79,6 +80,9 @@ type Handler struct {
 func New(p *router.Pipeline, m *router.Metrics, o Options, reg prometheus.Registerer) (*Handler, error) {
 	if err := o.Limits.Validate(); err != nil {
 		return nil, err
+	}
+	if err := o.Forcing.Validate(); err != nil {
+		return nil, fmt.Errorf("experiments.force_key: %w", err)
 	}
 	if o.DefaultDeadline <= 0 || o.MaxDeadline < o.DefaultDeadline {
 		return nil, fmt.Errorf("deadline.default (%s) must be positive and at most deadline.max (%s)", o.DefaultDeadline, o.MaxDeadline)
@@ -94,6 +98,9 @@ func New(p *router.Pipeline, m *router.Metrics, o Options, reg prometheus.Regist
 	h := &Handler{pipeline: p, codec: m, options: o, metrics: own, bodies: bodies}
 	h.decoders.New = func() any { return jsonwire.NewDecoder(o.Limits) }
 	h.batches.New = func() any { return &batchRun{} }
+	h.assigns.New = func() any { return &assignRun{} }
+	h.flags.New = func() any { return &flagRun{} }
+	h.outcomes.New = func() any { return &jsonwire.FeedbackBatch{} }
 	for encoding := range h.compressors {
 		h.compressors[encoding].New = func() any { return newCompressor(encoding) }
 	}
@@ -135,21 +142,23 @@ func (h *Handler) answer(ctx *fasthttp.RequestCtx, r route, start, arrived time.
 		}
 	}()
 	switch r {
-	case routePredict, routeBatch:
-		if !ctx.IsPost() {
-			ctx.Response.Header.Set("Allow", "POST")
-			return h.refuse(ctx, nil, &router.Error{Code: router.MethodNotAllowed, Message: "send a POST request"})
+	case routePredict, routeBatch, routeAssign, routeFeedback:
+		if refusal := plainPost(ctx); refusal != nil {
+			return h.refuse(ctx, nil, refusal)
 		}
-		if e := ctx.Request.Header.ContentEncoding(); len(e) > 0 && string(e) != "identity" {
-			return h.refuse(ctx, nil, &router.Error{Code: router.UnsupportedEncoding, Field: "Content-Encoding",
-				Message: "compressed bodies are not accepted; send the JSON as it is"})
-		}
-		if r == routeBatch {
+		switch r {
+		case routeBatch:
 			return h.predictBatch(ctx, arrived)
+		case routeAssign:
+			return h.assign(ctx, arrived)
+		case routeFeedback:
+			return h.feedback(ctx, arrived)
 		}
 		return h.predict(ctx, start, arrived)
 	case routeHealth:
 		return h.health(ctx)
+	case routeOFREP:
+		return h.ofrep(ctx)
 	case routeInfer, routeV2:
 		return h.v2(ctx, start, arrived)
 	case routeV1Predict, routeV1:
@@ -157,6 +166,19 @@ func (h *Handler) answer(ctx *fasthttp.RequestCtx, r route, start, arrived time.
 	}
 	return h.refuse(ctx, nil, &router.Error{Code: router.NotFound,
 		Message: "no such path; predictions are at POST /predict, POST /predict/batch and POST /v2/models/{model}/infer"})
+}
+
+// plainPost is the refusal of what is no POST, or has a compressed body.
+func plainPost(ctx *fasthttp.RequestCtx) *router.Error {
+	if !ctx.IsPost() {
+		ctx.Response.Header.Set("Allow", "POST")
+		return &router.Error{Code: router.MethodNotAllowed, Message: "send a POST request"}
+	}
+	if e := ctx.Request.Header.ContentEncoding(); len(e) > 0 && string(e) != "identity" {
+		return &router.Error{Code: router.UnsupportedEncoding, Field: "Content-Encoding",
+			Message: "compressed bodies are not accepted; send the JSON as it is"}
+	}
+	return nil
 }
 
 // predict answers POST /predict.
@@ -205,61 +227,6 @@ func (h *Handler) setHeaders(ctx *fasthttp.RequestCtx, x *router.Exchange, body 
 
 var jsonType = []byte("application/json")
 
-// terms are what a request may say outside of its body.
-type terms struct {
-	until   time.Time
-	hurried bool
-	// asked says that the deadline was asked for.
-	asked      bool
-	forced     []byte
-	forcedFrom string
-}
-
-func (t *terms) apply(x *router.Exchange) {
-	x.Until, x.Hurried, x.Forced, x.ForcedFrom = t.until, t.hurried, t.forced, t.forcedFrom
-}
-
-// readHeaders reads a request's terms. The time that it has begins with its
-// first byte.
-func (h *Handler) readHeaders(ctx *fasthttp.RequestCtx, arrived time.Time) (t terms, refusal *router.Error) {
-	timeout := h.options.DefaultDeadline
-	if v := ctx.Request.Header.Peek("X-Request-Timeout-Ms"); len(v) > 0 {
-		ms, err := strconv.ParseUint(string(v), 10, 32)
-		if err != nil || ms == 0 {
-			return t, &router.Error{Code: router.BadRequest, Field: "X-Request-Timeout-Ms",
-				Message: "must be a whole number of milliseconds, at least 1; got " + strconv.Quote(string(v[:min(len(v), 32)]))}
-		}
-		timeout = min(time.Duration(ms)*time.Millisecond, h.options.MaxDeadline)
-		t.asked = true
-	}
-	t.until, t.hurried = arrived.Add(timeout), timeout < h.options.DefaultDeadline
-	if h.options.ForcedHeader != "" {
-		t.forced, t.forcedFrom = ctx.Request.Header.Peek(h.options.ForcedHeader), h.options.ForcedHeader
-	}
-	return t, nil
-}
-
-// shorten applies the time that the body asks for: the smaller one where a header
-// asks too.
-func (h *Handler) shorten(t *terms, arrived time.Time, asked time.Duration) {
-	if asked <= 0 {
-		return
-	}
-	asked = min(asked, h.options.MaxDeadline)
-	if until := arrived.Add(asked); !t.asked || until.Before(t.until) {
-		t.until, t.hurried = until, asked < h.options.DefaultDeadline
-	}
-}
-
-// explain says whether the request asks for the details of its answer.
-func (h *Handler) explain(ctx *fasthttp.RequestCtx) bool {
-	if !h.options.AllowExplain || len(ctx.URI().QueryString()) == 0 {
-		return false
-	}
-	v := ctx.QueryArgs().Peek("explain")
-	return bytes.Equal(v, []byte("true")) || bytes.Equal(v, []byte("1"))
-}
-
 // refuse answers with an error. id is the request's identifier where it was
 // read; without one it is the header's, else one of our own.
 func (h *Handler) refuse(ctx *fasthttp.RequestCtx, id []byte, e *router.Error) router.Code {
@@ -268,8 +235,12 @@ func (h *Handler) refuse(ctx *fasthttp.RequestCtx, id []byte, e *router.Error) r
 
 // refuseAs is refuse in the form of a route's errors.
 func (h *Handler) refuseAs(ctx *fasthttp.RequestCtx, r route, id []byte, e *router.Error) router.Code {
-	if r.protocol() {
+	switch {
+	case r.protocol():
 		writeProtocolError(ctx, e)
+		return e.Code
+	case r == routeOFREP:
+		writeFlagError(ctx, e)
 		return e.Code
 	}
 	if len(id) == 0 {

@@ -21,7 +21,9 @@ type inferRequest struct {
 
 func (h *Handler) newInferRequest() *inferRequest {
 	q := &inferRequest{}
-	q.Request = oipwire.NewRequest(oipwire.Limits{Depth: h.options.Limits.Depth, IDBytes: h.options.Limits.IDBytes, TensorBytes: h.options.MaxInferBody}, func() {
+	l := h.options.Limits
+	q.Request = oipwire.NewRequest(oipwire.Limits{Depth: l.Depth, IDBytes: l.IDBytes, Entities: l.Entities, Context: l.Context, KeyBytes: l.KeyBytes,
+		TensorBytes: h.options.MaxInferBody}, func() {
 		h.bodies.give(q.counted)
 		q.counted = 0
 		h.infers.Put(q)
@@ -55,6 +57,7 @@ func (h *Handler) run(ctx *fasthttp.RequestCtx, c *call, start, arrived time.Tim
 		return h.refuse(ctx, nil, refusal)
 	}
 	x.Request.Model, x.Request.UserID, x.Request.RequestID = c.model, q.UserID, q.ID
+	x.Request.Entities, x.Request.Context = append(x.Request.Entities[:0], q.Entities...), append(x.Request.Context[:0], q.Context...)
 	x.Tensors.Version, x.Tensors.Inputs = c.version, append(x.Tensors.Inputs[:0], q.Inputs...)
 	h.setRequestID(ctx, &x.Request)
 	t, refusal := h.readHeaders(ctx, arrived)
@@ -166,6 +169,7 @@ func answerOf(q *inferRequest, x *router.Exchange) oipwire.Answer {
 	a := oipwire.Answer{ID: q.ID, Model: x.Lane.Model, Version: x.Lane.Version, Signature: &x.Lane.Signature, Outputs: x.Outputs()}
 	if e := x.Assignment.Experiment; e != nil && x.Variant != nil {
 		a.Experiment, a.Variant, a.Reason = e.Name(), x.Variant.Name(), x.Assignment.Reason.String()
+		a.Payload = x.Variant.Payload()
 	}
 	if x.Degraded != 0 {
 		a.Degraded = appendDegraded(nil, x.Degraded, "")

@@ -6,6 +6,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"hotpath/abtest"
 	"hotpath/models"
 	"hotpath/router"
 	"hotpath/router/httpapi/jsonwire"
@@ -20,7 +21,7 @@ func appendPrediction(dst []byte, x *router.Exchange, explain bool) []byte {
 	dst = strconv.AppendInt(append(dst, `,"version":`...), int64(lane.Version), 10)
 	if e := x.Assignment.Experiment; e != nil {
 		dst = jsonwire.AppendString(append(dst, `,"experiment":`...), e.Name())
-		dst = jsonwire.AppendString(append(dst, `,"variant":`...), x.Variant.Name())
+		dst = appendVariant(dst, x.Variant)
 	}
 	dst = jsonwire.AppendString(append(dst, `,"reason":`...), x.Assignment.Reason.String())
 	dst = append(appendOutputs(append(dst, `,"outputs":{`...), lane, x.Out()), '}')
@@ -37,6 +38,15 @@ func appendPrediction(dst []byte, x *router.Exchange, explain bool) []byte {
 		dst = appendExplain(dst, x)
 	}
 	return append(dst, '}')
+}
+
+// appendVariant adds a variant's name and what it hands out.
+func appendVariant(dst []byte, v *abtest.Variant) []byte {
+	dst = jsonwire.AppendString(append(dst, `,"variant":`...), v.Name())
+	if payload := v.Payload(); payload != nil {
+		dst = append(append(dst, `,"payload":`...), payload...)
+	}
+	return dst
 }
 
 func appendOutputs(dst []byte, lane *router.Lane, out *models.Row) []byte {

@@ -10,6 +10,9 @@ const (
 	routePredict
 	routeBatch
 	routeHealth
+	routeAssign
+	routeFeedback
+	routeOFREP
 	routeInfer
 	routeV2
 	routeV1Predict
@@ -17,7 +20,7 @@ const (
 	numRoutes
 )
 
-var routeNames = [numRoutes]string{"other", "predict", "predict_batch", "health", "infer", "v2_other", "v1_predict", "v1_other"}
+var routeNames = [numRoutes]string{"other", "predict", "predict_batch", "health", "assign", "feedback", "ofrep", "infer", "v2_other", "v1_predict", "v1_other"}
 
 // routeOf maps a path to its route; the aliases are one route.
 func routeOf(path []byte) route {
@@ -26,10 +29,16 @@ func routeOf(path []byte) route {
 		return routePredict
 	case "/predict/batch", "/v1/predict/batch", "/api/v1/predict/batch":
 		return routeBatch
+	case "/assign", "/v1/assign", "/api/v1/abtest/assign":
+		return routeAssign
+	case "/feedback", "/v1/feedback":
+		return routeFeedback
 	case "/", "/livez", "/readyz", "/health/liveness", "/health/readiness":
 		return routeHealth
 	}
 	switch {
+	case within(path, "/ofrep/v1"):
+		return routeOFREP
 	case within(path, "/v2"):
 		if bytes.HasSuffix(bytes.TrimSuffix(path, slash), []byte("/infer")) {
 			return routeInfer

@@ -94,7 +94,7 @@ func (h *Handler) limitBody(header *fasthttp.RequestHeader) fasthttp.RequestConf
 // does a body that does not say how large it is, since it is not counted.
 func (h *Handler) maxBody(header *fasthttp.RequestHeader) (bytes int, r route) {
 	switch r = routeOf(rawPath(header)); {
-	case r == routeBatch:
+	case r == routeBatch, r == routeAssign, r == routeFeedback:
 		return h.options.MaxBatchBody, r
 	case (r == routeInfer || r == routeV1Predict) && header.ContentLength() >= 0:
 		return h.options.MaxInferBody, r

@@ -49,7 +49,7 @@ func predictTarget(path []byte) (t target, ok bool) {
 		return t, false
 	}
 	if model, label, ok := bytes.Cut(path, []byte("/labels/")); ok {
-		return target{model, label}, len(model) > 0 && len(label) > 0 && bytes.IndexByte(model, '/') < 0 && bytes.IndexByte(label, '/') < 0
+		return target{model: model, version: label}, len(model) > 0 && len(label) > 0 && bytes.IndexByte(model, '/') < 0 && bytes.IndexByte(label, '/') < 0
 	}
 	return modelTarget(path)
 }

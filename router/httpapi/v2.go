@@ -12,7 +12,7 @@ import (
 )
 
 // target is what the path of a protocol's request names: empty where it names none.
-type target struct{ model, version []byte }
+type target struct{ model, version, flag []byte }
 
 // endpoint is a path of the protocols with its method. Segments in braces stand for
 // what a target holds.
@@ -113,6 +113,8 @@ func (e *endpoint) match(path []byte) (t target, ok bool) {
 			t.model = segment[1:]
 		case "/{version}", "/{label}":
 			t.version = segment[1:]
+		case "/{key}":
+			t.flag = segment[1:]
 		case "/{region}":
 		default:
 			if !bytes.Equal(want, segment) {

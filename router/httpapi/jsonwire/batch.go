@@ -1,9 +1,6 @@
 package jsonwire
 
-import (
-	"hotpath/models"
-	"hotpath/router"
-)
+import "hotpath/router"
 
 // Batch is the decoded body of POST /predict/batch, pooled and reused. What
 // router.Request says about ownership holds for all of it.
@@ -99,17 +96,7 @@ func batchMember(name []byte) int {
 }
 
 func (d *Decoder) batch(b *Batch) *Error {
-	i, err := d.start()
-	if err == nil && d.fault == nil {
-		i, err = d.batchObject(i, b)
-	}
-	if err == nil {
-		err = d.Finish(i)
-	}
-	if err == nil {
-		err = d.fault
-	}
-	if err != nil {
+	if err := d.body(func(i int) (int, *Error) { return d.batchObject(i, b) }); err != nil {
 		return err
 	}
 	for i := range b.Items {
@@ -162,47 +149,12 @@ func (d *Decoder) batchObject(i int, b *Batch) (next int, err *Error) {
 
 // instances reads the list at i.
 func (d *Decoder) instances(i int, key []byte, b *Batch) (next int, err *Error) {
-	if i >= len(d.Body) || d.Body[i] != '[' {
-		_, kind, next, err := d.Value(i, 1)
-		if err == nil {
-			d.refuse(i, key, "must be a list of requests, got ", kind.String())
-		}
-		return next, err
-	}
-	whole := d.fault
-	i, more := d.Open(i, ']')
-	for more {
-		d.index++
-		if d.index < d.limits.Instances {
-			item := b.next()
-			d.fault = nil
-			i, err = d.instance(i, &item.Request)
-			item.Err, d.fault = d.fault, whole
-		} else {
-			d.refuse(i, key, "holds more than ", itoa(d.limits.Instances), " requests: send them in several batches")
-			whole = d.fault
-			_, _, i, err = d.Value(i, 2)
-		}
-		if err != nil {
-			return i, err
-		}
-		if i, more, err = d.More(i, ']'); err != nil {
-			return i, err
-		}
-	}
-	d.index = -1
-	return i, nil
+	return d.list(i, key, "requests",
+		func(i int) (int, *Error) { return d.instance(i, &b.next().Request) },
+		func(fault *Error) { b.Items[len(b.Items)-1].Err = fault })
 }
 
 // instance reads one element of the list.
 func (d *Decoder) instance(i int, req *router.Request) (next int, err *Error) {
-	if i < len(d.Body) && d.Body[i] == '{' {
-		return d.request(i, 2, req)
-	}
-	var kind models.Kind
-	at := i
-	if _, kind, i, err = d.Value(i, 2); err == nil {
-		d.refuse(at, nil, "an instance must be an object, got ", kind.String())
-	}
-	return i, err
+	return d.element(i, "an instance", func(i int) (int, *Error) { return d.request(i, 2, req) })
 }

@@ -36,7 +36,7 @@ func NewDecoder(l Limits) *Decoder {
 func (d *Decoder) Decode(body []byte, req *router.Request) error {
 	req.Reset()
 	d.begin(body, req.Scratch)
-	err := d.whole(req)
+	err := d.body(func(i int) (int, *Error) { return d.request(i, 0, req) })
 	req.Scratch = d.Arena
 	d.end()
 	if err != nil {
@@ -53,20 +53,6 @@ func (d *Decoder) begin(body, arena []byte) {
 func (d *Decoder) end() {
 	d.fault = nil
 	d.End()
-}
-
-func (d *Decoder) whole(req *router.Request) *Error {
-	i, err := d.start()
-	if err == nil && d.fault == nil {
-		i, err = d.request(i, 0, req)
-	}
-	if err == nil {
-		err = d.Finish(i)
-	}
-	if err == nil {
-		err = d.fault
-	}
-	return err
 }
 
 // start finds the object that is the body. Where another kind of value is, it

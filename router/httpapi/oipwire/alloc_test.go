@@ -13,7 +13,7 @@ func TestNoAllocations(t *testing.T) {
 		return
 	}
 	binary, header := binaryBody("[1,10]", 40)
-	full := []byte(`{"id":"a\u0062","parameters":{"timeout":1000,"user_id":"u","other":[1]},"inputs":[{"data":[["a\n","b"]],"name":"s","shape":[1,2],"datatype":"BYTES"},` +
+	full := []byte(`{"id":"a\u0062","parameters":{"timeout":1000,"user_id":"u","entity.session":"s","context.age":7,"other":[1]},"inputs":[{"data":[["a\n","b"]],"name":"s","shape":[1,2],"datatype":"BYTES"},` +
 		`{"name":"f","shape":[2],"datatype":"FP16","data":[1.5,-2]},{"name":"i","shape":[2,1],"datatype":"INT64","data":[[1],[-2]]},{"name":"b","shape":[1],"datatype":"BOOL","data":[true]}],` +
 		`"outputs":[{"name":"s","parameters":{"binary_data":true}},{"name":"f"},{"name":"i"}]}`)
 	for name, c := range map[string]struct {
@@ -28,7 +28,7 @@ func TestNoAllocations(t *testing.T) {
 			if err := r.Decode(c.header); err != nil {
 				t.Fatal(err)
 			}
-			a := Answer{ID: r.ID, Model: "m", Version: 1, Experiment: "e", Variant: "v", Reason: "split", Signature: &signature, Outputs: r.Inputs}
+			a := Answer{ID: r.ID, Model: "m", Version: 1, Experiment: "e", Variant: "v", Reason: "split", Payload: []byte(`{"a":"b"}`), Signature: &signature, Outputs: r.Inputs}
 			var err error
 			if dst, _, err = r.AppendAnswer(dst[:0], &a); err != nil {
 				t.Fatal(err)

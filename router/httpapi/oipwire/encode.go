@@ -23,6 +23,8 @@ type Answer struct {
 	Version int
 	// Experiment, Variant and Reason tell an assignment; left out without one.
 	Experiment, Variant, Reason string
+	// Payload is the JSON value that the variant hands out; left out when empty.
+	Payload []byte
 	// Degraded names the fallbacks; left out when empty.
 	Degraded []byte
 	// Signature and Outputs are the model's, in its order.
@@ -92,6 +94,9 @@ func (a *Answer) appendParameters(dst []byte) []byte {
 		add("experiment", a.Experiment)
 		add("variant", a.Variant)
 		add("reason", a.Reason)
+	}
+	if len(a.Payload) > 0 {
+		add("payload", unsafe.String(unsafe.SliceData(a.Payload), len(a.Payload)))
 	}
 	if len(a.Degraded) > 0 {
 		add("degraded", unsafe.String(unsafe.SliceData(a.Degraded), len(a.Degraded)))

@@ -10,7 +10,9 @@ import (
 )
 
 // fuzzLimits are small, so that a fuzzer can reach them.
-func fuzzLimits() Limits { return Limits{Depth: 8, IDBytes: 12, TensorBytes: 1 << 20} }
+func fuzzLimits() Limits {
+	return Limits{Depth: 8, IDBytes: 12, Entities: 2, Context: 2, KeyBytes: 12, TensorBytes: 1 << 20}
+}
 
 // seeds are bodies that show the fuzzer what there is.
 func seeds() []string {
@@ -20,6 +22,8 @@ func seeds() []string {
 		`{"parameters":{"timeout":1000,"user_id":"u","binary_data_output":true,"sequence_id":0,"sequence_start":false,"z":[{}]},"inputs":[{"name":"s","shape":[2],"datatype":"BYTES","data":["a\u00e9","\ud83d\ude00"]}]}`,
 		`{"inputs":[{"name":"x","shape":[],"datatype":"INT64","data":[9223372036854775807]},{"name":"y","shape":[0],"datatype":"UINT64","data":[]}]}`,
 		`{"inputs":[{"name":"x","shape":[1],"datatype":"FP16","data":[65519.99]},{"name":"y","shape":[1],"datatype":"BF16","data":[3.4e38]}]}`,
+		`{"parameters":{"entity.session":"s","entity.card":-7,"context.country":"de","context.age":4.5},"inputs":[]}`,
+		`{"parameters":{"context.":1,"entity.x":1.5,"context.list":[]},"inputs":[]}`,
 		`{"inputs":[{"name":"x","shape":[1,1,2],"datatype":"UINT8","data":[[[255,0]]],"parameters":{"content_type":"np"}}]}`,
 		`{"inputs":[{"name":"x","shape":[2,1],"datatype":"FP64","data":[[1e308],[1.7976931348623157e308]]}]}`,
 	}
@@ -53,6 +57,9 @@ func FuzzDecode(f *testing.F) {
 		}
 		if string(r.ID) != want.id || string(r.UserID) != want.userID || r.Timeout.Microseconds() != want.timeout || r.BinaryOutput != want.binary {
 			t.Fatalf("%q: id %q user %q timeout %s binary %v, reference %+v", body, r.ID, r.UserID, r.Timeout, r.BinaryOutput, want)
+		}
+		if got := showUnits(r); got != want.units {
+			t.Fatalf("%q: %s, reference %s", body, got, want.units)
 		}
 		if !slices.Equal(r.Outputs, want.outputs) {
 			t.Fatalf("%q: outputs %+v, reference %+v", body, r.Outputs, want.outputs)

@@ -10,7 +10,9 @@ import (
 )
 
 // testLimits are those of a gateway with its defaults.
-func testLimits() Limits { return Limits{Depth: 32, IDBytes: 256, TensorBytes: 16 << 20} }
+func testLimits() Limits {
+	return Limits{Depth: 32, IDBytes: 256, Entities: 64, Context: 256, KeyBytes: 256, TensorBytes: 16 << 20}
+}
 
 // newTestRequest makes a request that goes nowhere when it is freed.
 func newTestRequest() *Request { return NewRequest(testLimits(), func() {}) }

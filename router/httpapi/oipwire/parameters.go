@@ -51,7 +51,7 @@ func (r *Request) requestParameters(i, depth int) (next int, err *Error) {
 		case "sequence_start", "sequence_end", "sequence_id":
 			i, err = r.sequence(i, depth, key)
 		default:
-			return i, false, nil
+			return r.unit(i, depth, key)
 		}
 		return i, true, err
 	})

@@ -50,6 +50,7 @@ type reference struct {
 	id, userID string
 	timeout    int64
 	binary     bool
+	units      string
 	outputs    []Output
 	inputs     []models.Tensor
 }
@@ -115,7 +116,7 @@ func (r *reference) parameters(v json.RawMessage, l Limits) bool {
 			return false
 		}
 	}
-	return true
+	return r.readUnits(m, l)
 }
 
 func (r *reference) outputList(v json.RawMessage) bool {

@@ -16,6 +16,9 @@ type Limits struct {
 	Depth int
 	// IDBytes bounds id and user_id, in bytes.
 	IDBytes int
+	// Entities and Context bound the ids and the attributes that parameters bring,
+	// KeyBytes their names, in bytes.
+	Entities, Context, KeyBytes int
 	// TensorBytes bounds the elements that JSON is decoded to, in bytes.
 	TensorBytes int
 }
@@ -39,6 +42,8 @@ type Request struct {
 	// ID is the caller's own identifier, UserID who the experiments assign; empty
 	// when they were not sent.
 	ID, UserID []byte
+	// Entities and Context are further ids and attributes for the experiments.
+	Entities, Context []models.Value
 	// Timeout asked for by the parameter of that name; 0 for none.
 	Timeout time.Duration
 	// BinaryOutput says that outputs are to be binary where nothing else is said.
@@ -115,6 +120,9 @@ func (r *Request) Free() {
 	}
 	r.Body = r.Body[:0]
 	r.ID, r.UserID, r.Timeout, r.BinaryOutput, r.Rows = nil, nil, 0, false, false
+	clear(r.Entities)
+	clear(r.Context)
+	r.Entities, r.Context = r.Entities[:0], r.Context[:0]
 	clear(r.Inputs)
 	clear(r.Outputs)
 	r.Inputs, r.Outputs = r.Inputs[:0], r.Outputs[:0]

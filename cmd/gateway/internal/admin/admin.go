@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"hotpath/abtest/readout"
 	"hotpath/models/promotion"
 	"hotpath/models/repository"
 	"hotpath/resilience"
@@ -44,7 +45,12 @@ type Options struct {
 	// Reload reads the experiments file again. An abtest.Problems or
 	// strictyaml.Problems in its error is answered problem by problem.
 	Reload func(ctx context.Context) error
-	Guards func() []resilience.State
+	// Editor changes the experiments.
+	Editor Editor
+	// Report is the readout of one experiment, Reports are those of all.
+	Report  func(experiment string) (*readout.Report, bool)
+	Reports func() []*readout.Report
+	Guards  func() []resilience.State
 	// GuardHold opens a guard until it is released; ErrNoGuard when there is none
 	// of that name.
 	GuardHold func(name string, open bool) error
@@ -93,8 +99,21 @@ func New(o Options) http.Handler {
 	h.get("/admin/deployments", strict(h.deployments))
 	h.get("/admin/deployments/{id}", strict(h.deployment, "watch"))
 	h.delete("/admin/deployments/{id}", strict(h.cancelDeployment))
-	h.get("/admin/experiments", strict(h.experiments))
+	h.get("/admin/experiments", strict(h.experiments, "format"))
+	h.body(http.MethodPut, "/admin/experiments", strict(h.putExperiments, editParameters...))
+	h.body(http.MethodPatch, "/admin/experiments", strict(h.patchExperiments, editParameters...))
+	h.body(http.MethodPost, "/admin/experiments/check", strict(h.check))
 	h.get("/admin/experiments/assign", strict(h.assign, "model", "user_id", attributePrefix))
+	h.get("/admin/experiments/lint", strict(h.lint))
+	h.get("/admin/experiments/history", strict(h.history))
+	h.get("/admin/experiments/history/{revision}", strict(h.revision))
+	h.post("/admin/experiments/restore", strict(h.restore, append([]string{"revision"}, editParameters...)...))
+	h.get("/admin/experiments/report", strict(h.reports))
+	// Not {name}/report: for the mux that would be as good as history/{revision}.
+	h.get("/admin/experiments/{name}/{view}", strict(h.experimentView))
+	h.post("/admin/experiments/{name}/pause", strict(h.pause, "message", "actor"))
+	h.post("/admin/experiments/{name}/resume", strict(h.resume, "message", "actor"))
+	h.post("/admin/experiments/{name}/rollback", strict(h.holdBack, "variant", "message", "actor"))
 	h.post("/admin/reload", strict(h.reload))
 	h.get("/admin/guards", strict(h.guards))
 	// The name may hold slashes, as in model:risk/2: the verb is cut off its end.

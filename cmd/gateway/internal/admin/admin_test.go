@@ -63,6 +63,7 @@ func (f *fakeRepository) SetLabel(ctx context.Context, m, label string, v int) e
 // port is a handler with everything around it faked or small.
 type port struct {
 	t         *testing.T
+	options   Options
 	handler   http.Handler
 	repo      *fakeRepository
 	readiness httpapi.Readiness
@@ -101,7 +102,9 @@ func newPort(t *testing.T) *port {
 		t.Fatal(err)
 	}
 	p.status = func() Status { return Status{Version: "v1", StartedAt: time.Now().Add(-time.Minute), Generation: 7} }
-	p.handler = New(Options{
+	editor, _, _ := keeperOf(t, served)
+	p.options = Options{
+		Editor:     editor,
 		Repository: p.repo, Gatherer: p.registry, Log: slog.New(slog.NewTextHandler(&p.log, nil)),
 		Readiness: func() httpapi.Readiness { return p.readiness },
 		Status:    func() Status { return p.status() },
@@ -121,7 +124,8 @@ func newPort(t *testing.T) *port {
 			p.guard.Hold(open)
 			return nil
 		},
-	})
+	}
+	p.handler = New(p.options)
 	return p
 }
 

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"hotpath/abtest"
+	"hotpath/cmd/gateway/internal/experiments"
 	"hotpath/models/promotion"
 	"hotpath/models/repository"
 	"hotpath/models/strictyaml"
@@ -42,7 +43,9 @@ type failure struct {
 	status   int
 	code     string
 	problems []strictyaml.Problem
-	err      error
+	// etag is that of what there is, where the request was for something else.
+	etag string
+	err  error
 }
 
 func (f *failure) Error() string { return f.code + ": " + f.err.Error() }
@@ -73,6 +76,7 @@ func failureOf(err error) *failure {
 	var own *failure
 	var repo *repository.Error
 	var deployment *promotion.Error
+	var edit *experiments.Error
 	switch {
 	case errors.As(err, &own):
 		return own
@@ -83,6 +87,10 @@ func failureOf(err error) *failure {
 	case errors.As(err, &deployment):
 		if status, known := promotionStatus[deployment.Code]; known {
 			return &failure{status: status, code: string(deployment.Code), err: err}
+		}
+	case errors.As(err, &edit):
+		if status, known := editorStatus[edit.Code]; known {
+			return &failure{status: status, code: string(edit.Code), err: err, problems: problemsOf(edit.Err), etag: edit.ETag}
 		}
 	case errors.Is(err, ErrNoGuard):
 		return &failure{status: http.StatusNotFound, code: codeUnknownGuard, err: err}
@@ -125,6 +133,9 @@ func (h *handler) fail(w http.ResponseWriter, err error) {
 	f := failureOf(err)
 	if f.status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "1")
+	}
+	if f.etag != "" {
+		w.Header().Set("ETag", strongETag(f.etag))
 	}
 	if werr := writeJSON(w, f.status, ErrorBody{ErrorDetail{f.code, f.err.Error(), f.problems}}); werr != nil {
 		h.o.Log.Error("an admin answer could not be written", "error", werr)

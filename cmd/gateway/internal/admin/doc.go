@@ -19,7 +19,19 @@
 //	GET  /admin/deployments
 //	GET  /admin/deployments/{id}[?watch=true]      with watch: server-sent events
 //	DELETE /admin/deployments/{id}                 cancels it
-//	GET  /admin/experiments
+//	GET  /admin/experiments[?format=yaml]          what serves, or the file; with its ETag
+//	PUT  /admin/experiments                        the whole file; If-Match is required
+//	PATCH /admin/experiments                       a JSON merge patch; If-Match is required
+//	POST /admin/experiments/check                  what a file would change, and who moves
+//	GET  /admin/experiments/lint
+//	GET  /admin/experiments/history
+//	GET  /admin/experiments/history/{revision}
+//	POST /admin/experiments/restore?revision=N     If-Match is required
+//	POST /admin/experiments/{name}/pause           on top of the file, until resume
+//	POST /admin/experiments/{name}/rollback?variant=V
+//	POST /admin/experiments/{name}/resume
+//	GET  /admin/experiments/report
+//	GET  /admin/experiments/{name}/report
 //	GET  /admin/experiments/assign?user_id=U[&model=M][&attr.NAME=VALUE...]
 //	POST /admin/reload                             reads the experiments file again
 //	GET  /admin/guards
@@ -29,9 +41,10 @@
 // Answers are JSON but for metrics, profiles and the configuration. Errors are
 // {"error":{"code":"…","message":"…"}} in the vocabulary of the traffic port,
 // with 404 for what is not there, 409 for what does not fit the state of
-// things, and 422 for a model or file that is wrong. Operations take no body, but
-// for a deployment, whose files they are. Unknown
-// and repeated query parameters are refused. A POST that a browser sends on
+// things, 412 for an edit of something that has changed since, and 422 for a model
+// or file that is wrong. Operations take no body, but for a deployment, whose files
+// they are, and edits of the experiments. Unknown and repeated query parameters are
+// refused. A POST that a browser sends on
 // behalf of another site is refused, since loopback is no protection from a page
 // that the operator has open. There is no authentication: who can reach the port
 // may use it.

@@ -2,11 +2,14 @@ package admin
 
 import (
 	"encoding/json"
+	"mime"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"hotpath/abtest"
+	"hotpath/cmd/gateway/internal/experiments"
 )
 
 // Experiments is what serves, and how the latest reload went.
@@ -26,7 +29,19 @@ type Experiments struct {
 // ExperimentList is the answer of /admin/experiments.
 type ExperimentList struct {
 	ExperimentsStatus
-	List []Experiment `json:"list"`
+	// ETag names the content of the file as it lies on the disk, which need not serve;
+	// empty: it cannot be read, or there is none.
+	ETag string `json:"etag,omitempty"`
+	// Revision is the one of that content; 0: it never served.
+	Revision int `json:"revision"`
+	// Writable says that edits can be saved; ReadOnly why they cannot.
+	Writable bool   `json:"writable"`
+	ReadOnly string `json:"read_only,omitempty"`
+	// HistoryStored says that the history and the holds outlast the process.
+	HistoryStored bool `json:"history_stored"`
+	// Holds keep experiments and variants from serving, on top of the file.
+	Holds []experiments.Held `json:"holds"`
+	List  []Experiment       `json:"list"`
 }
 
 // Experiment is one compiled experiment.
@@ -86,7 +101,7 @@ func (e Experiments) status() ExperimentsStatus {
 }
 
 func (e Experiments) list() ExperimentList {
-	out := ExperimentList{ExperimentsStatus: e.status(), List: []Experiment{}}
+	out := ExperimentList{ExperimentsStatus: e.status(), Holds: []experiments.Held{}, List: []Experiment{}}
 	for _, x := range e.Plan.Experiments() {
 		out.List = append(out.List, describe(x, time.Now().Unix()))
 	}
@@ -115,16 +130,58 @@ func describe(x *abtest.Experiment, now int64) Experiment {
 	return out
 }
 
-func (h *handler) experiments(w http.ResponseWriter, _ *http.Request, _ url.Values) error {
-	return writeJSON(w, http.StatusOK, h.o.Experiments().list())
+// experiments lists what serves, or gives the file.
+func (h *handler) experiments(w http.ResponseWriter, r *http.Request, q url.Values) error {
+	yaml := false
+	switch format := q.Get("format"); {
+	case format == "yaml":
+		yaml = true
+	case format == "json":
+	case q.Has("format"):
+		return badRequest("parameter format is %.40q, want yaml or json", format)
+	default:
+		yaml = prefersYAML(r.Header.Get("Accept"))
+	}
+	if !yaml {
+		return h.listExperiments(w)
+	}
+	d, err := h.o.Editor.Document()
+	if err != nil {
+		return err
+	}
+	w.Header().Set("ETag", strongETag(d.ETag))
+	writeBody(w, http.StatusOK, kindYAML, d.Text)
+	return nil
+}
+
+// prefersYAML says that YAML stands first in an Accept header.
+func prefersYAML(accept string) bool {
+	first, _, _ := strings.Cut(accept, ",")
+	kind, _, err := mime.ParseMediaType(first)
+	return err == nil && kind == kindYAML
+}
+
+// listExperiments answers with what serves, what is held, and the file's ETag.
+func (h *handler) listExperiments(w http.ResponseWriter) error {
+	out := h.o.Experiments().list()
+	out.Holds = append(out.Holds, h.o.Editor.Holds()...)
+	// Without a file, or with one that cannot be read, there is nothing to edit.
+	if d, err := h.o.Editor.Document(); err == nil {
+		out.ETag, out.Revision, out.HistoryStored, out.Writable = d.ETag, d.Revision, d.Stored, d.ReadOnly == nil
+		if d.ReadOnly != nil {
+			out.ReadOnly = d.ReadOnly.Error()
+		}
+		w.Header().Set("ETag", strongETag(d.ETag))
+	}
+	return writeJSON(w, http.StatusOK, out)
 }
 
 // reload reads the experiments again and answers with what serves then.
-func (h *handler) reload(w http.ResponseWriter, r *http.Request, q url.Values) error {
+func (h *handler) reload(w http.ResponseWriter, r *http.Request, _ url.Values) error {
 	if err := h.o.Reload(r.Context()); err != nil {
 		return &failure{status: http.StatusUnprocessableEntity, code: codeBadExperiments, err: err, problems: problemsOf(err)}
 	}
-	return h.experiments(w, r, q)
+	return h.listExperiments(w)
 }
 
 // Assignment is the answer of /admin/experiments/assign: what a request would

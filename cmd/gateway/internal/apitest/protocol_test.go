@@ -71,7 +71,7 @@ func fill(template, model, version string) string {
 }
 
 const (
-	goodInfer   = `{"id":"r","parameters":{"user_id":"u","timeout":500000,"x":[1]},"inputs":[{"name":"id","shape":[1],"datatype":"INT64","data":[7]},{"name":"version","shape":[1],"datatype":"INT64","data":[1]},{"name":"x","shape":[1,2],"datatype":"FP64","data":[[1,2]]}],"outputs":[{"name":"x","parameters":{"classification":1}},{"name":"id"}]}`
+	goodInfer   = `{"id":"r","parameters":{"user_id":"u","timeout":500000,"entity.merchant":7,"context.country":"de","x":[1]},"inputs":[{"name":"id","shape":[1],"datatype":"INT64","data":[7]},{"name":"version","shape":[1],"datatype":"INT64","data":[1]},{"name":"x","shape":[1,2],"datatype":"FP64","data":[[1,2]]}],"outputs":[{"name":"x","parameters":{"classification":1}},{"name":"id"}]}`
 	goodPredict = `{"signature_name":"s","instances":[{"id":7,"version":1,"x":[1,2]}]}`
 )
 
@@ -134,6 +134,7 @@ func (p *trafficPort) tensors(t *testing.T, path, good string) {
 	p.send(t, operation, "POST", target, good, 200)
 	p.send(t, operation, "POST", target, `{`, 400)
 	p.send(t, operation, "POST", target, `{}`, 400)
+	p.send(t, operation, "POST", target, good, 403, unsigned)
 	p.send(t, operation, "POST", fill(path, "absent", "1"), good, 404)
 	p.send(t, operation, "GET", target, "", 405)
 	p.send(t, operation, "POST", target, good, 415, "Content-Encoding: br")

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"hotpath/abtest"
+	"hotpath/abtest/exposure"
 	"hotpath/resilience/handoff"
 	"hotpath/router"
 	"hotpath/router/httpapi"
@@ -30,19 +31,28 @@ type trafficPort struct {
 	catalog *fakeCatalog
 	// fault is what the model named faulty fails with.
 	fault error
+	// full says that no feedback finds room.
+	full bool
 }
+
+// unsigned forces a variant by a token that nobody has signed.
+const unsigned = "X-Hotpath-Variant: risk-test/treatment:1:x"
 
 const bodyLimit, batchLimit, inferLimit = 4 << 10, 16 << 10, 128 << 10
 
-func newTrafficPort(t *testing.T, c *contract, repositoryAPI bool) *trafficPort {
+func newTrafficPort(t *testing.T, c *contract, repositoryAPI bool, changes ...func(o *httpapi.Options)) *trafficPort {
 	t.Helper()
 	p := &trafficPort{Rig: routertest.NewRig(t, routertest.Options()), c: c, ready: httpapi.StatusReady, catalog: &fakeCatalog{}}
-	h, err := httpapi.New(p.Pipeline, p.Metrics, httpapi.Options{DefaultDeadline: time.Second, MaxDeadline: time.Second, ForcedHeader: "X-Hotpath-Variant",
+	o := httpapi.Options{DefaultDeadline: time.Second, MaxDeadline: time.Second, ForcedHeader: "X-Hotpath-Variant",
 		AllowExplain: true, Limits: jsonwire.DefaultLimits(), MaxBody: bodyLimit, MaxBatchBody: batchLimit, MaxInferBody: inferLimit, BodyMemory: inferLimit,
-		Catalog: p.catalog, RepositoryAPI: repositoryAPI, RepositoryTimeout: time.Second, ServerTiming: true, Log: slog.New(slog.DiscardHandler),
+		Feedback: func(*exposure.Feedback) bool { return !p.full }, Catalog: p.catalog, RepositoryAPI: repositoryAPI, RepositoryTimeout: time.Second, ServerTiming: true, Log: slog.New(slog.DiscardHandler),
 		Ready: func() httpapi.Readiness {
 			return httpapi.Readiness{Status: p.ready, Dependencies: map[string]httpapi.Dependency{"models": {Status: httpapi.DependencyOK, Detail: "1 models"}}}
-		}}, p.Registry)
+		}}
+	for _, change := range changes {
+		change(&o)
+	}
+	h, err := httpapi.New(p.Pipeline, p.Metrics, o, p.Registry)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +89,7 @@ func (p *trafficPort) serve(t *testing.T) {
 	broken.Lane.Features[0].Port = 99
 	all, none := 100.0, 0.0
 	s, err := p.Snapshot("risk", abtest.Config{Experiments: []abtest.ExperimentConfig{{Name: "risk-test", Model: "risk", Fallback: "control", Variants: []abtest.VariantConfig{
-		{Name: "control", Weight: &all, Version: 1}, {Name: "treatment", Weight: &none, Version: 2}}}}}, risk1, risk2, faulty, broken)
+		{Name: "control", Weight: &all, Version: 1, Payload: map[string]any{"a": []any{1}}}, {Name: "treatment", Weight: &none, Version: 2}}}}}, risk1, risk2, faulty, broken)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,6 +204,7 @@ func (p *trafficPort) single(t *testing.T, path string) {
 		p.send(t, "POST", "POST", path, bad, 400)
 	}
 	p.send(t, "POST", "POST", path, full, 400, "X-Hotpath-Variant: nobody")
+	p.send(t, "POST", "POST", path, full, 403, unsigned)
 	p.send(t, "POST", "POST", path, full, 400, "X-Request-Timeout-Ms: soon")
 	p.send(t, "POST", "POST", path, `{"user_id":"u","model":"absent"}`, 404)
 	p.send(t, "POST", "POST", path, `{"user_id":"u","features":{"age":"x"}}`, 422)
@@ -212,6 +223,7 @@ func (p *trafficPort) batch(t *testing.T, path string) {
 		t.Errorf("batch: %s", got)
 	}
 	p.send(t, "POST", "POST", path, `{"instances":[]}`, 400)
+	p.send(t, "POST", "POST", path, `{"instances":[{"user_id":"u"}]}`, 403, unsigned)
 	p.send(t, "POST", "POST", path+"?explain=true", `{"instances":[{"user_id":"u"}],"model":"broken"}`, 500)
 }
 

@@ -23,29 +23,35 @@ var may = map[string][]string{
 	"models/promotion":                     {"models", "models/durable", "models/repository"},
 	"models/demo":                          {},
 	"abtest":                               {},
+	"abtest/stats":                         {},
+	"abtest/sticky":                        {"abtest", "resilience", "resilience/handoff", "resilience/redislink"},
+	"abtest/exposure":                      {"abtest"},
+	"abtest/exposure/jsonl":                {"abtest/exposure", "models/durable"},
 	"resilience":                           {},
 	"resilience/handoff":                   {},
-	"features":                             {"models", "resilience/handoff"},
+	"resilience/redislink":                 {},
+	"resilience/redislink/redistest":       {},
+	"features":                             {"models", "resilience/handoff", "resilience/redislink"},
 	"inference":                            {"models"},
 	"batcher":                              {"models", "resilience/handoff"},
 	"router":                               {"models", "abtest", "resilience", "resilience/handoff"},
 	"router/oip":                           {"router", "models"},
-	"router/httpapi":                       {"router", "router/httpapi/jsonscan", "router/httpapi/jsonwire", "router/httpapi/oipwire", "router/oip", "models"},
+	"router/httpapi":                       {"abtest", "abtest/exposure", "router", "router/httpapi/jsonscan", "router/httpapi/jsonwire", "router/httpapi/oipwire", "router/oip", "models"},
 	"router/httpapi/jsonscan":              {"models"},
 	"router/httpapi/jsonscan/jsonscantest": {},
-	"router/httpapi/jsonwire":              {"router", "router/httpapi/jsonscan", "models"},
+	"router/httpapi/jsonwire":              {"abtest/exposure", "router", "router/httpapi/jsonscan", "models"},
 	"router/httpapi/oipwire":               {"router/httpapi/jsonscan", "router/httpapi/jsonwire", "router/oip", "models"},
 	"router/grpcapi":                       {"router", "router/grpcapi/pb", "router/oip", "models"},
 	"router/grpcapi/pb":                    {},
 	"bench/floor":                          {},
-	"cmd/gateway/internal/admin": {"abtest", "batcher", "features", "models/promotion", "models/repository", "models/strictyaml", "resilience",
+	"cmd/gateway/internal/admin": {"abtest", "abtest/readout", "batcher", "cmd/gateway/internal/experiments", "features", "models", "models/promotion", "models/repository", "models/strictyaml", "resilience",
 		"router", "router/httpapi"},
 }
 
 // only lists libraries that one place alone may name.
 var only = map[string][]string{
 	"github.com/yalue/onnxruntime_go": {"inference", "bench/floor"},
-	"github.com/redis/rueidis":        {"features", "bench", "bench/floor"},
+	"github.com/redis/rueidis":        {"features", "resilience/redislink", "resilience/redislink/redistest", "abtest/sticky", "bench", "bench/floor"},
 	"github.com/valyala/fasthttp":     {"router/httpapi", "bench", "bench/floor"},
 	"github.com/sony/gobreaker/v2":    {"resilience"},
 	"github.com/failsafe-go":          {"resilience"},
@@ -53,6 +59,8 @@ var only = map[string][]string{
 	"github.com/spf13/cobra":          {"cmd/gateway"},
 	"github.com/alicebob/miniredis":   {"features"},
 	"google.golang.org/grpc":          {"router/grpcapi", "router/grpcapi/pb"},
+	"gonum.org/v1/gonum":              {"abtest/stats"},
+	"github.com/open-feature":         {}, // tests alone
 }
 
 const module = "hotpath"

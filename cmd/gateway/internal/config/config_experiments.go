@@ -26,11 +26,12 @@ type Experiments struct {
 type Sticky struct {
 	TTL           time.Duration `yaml:"ttl" min:"1s" max:"87600h" doc:"How long a unit that is not seen keeps its variant, as a duration."`
 	Budget        time.Duration `yaml:"budget" min:"100us" max:"1s" doc:"Longest wait of one request for the store, as a duration; without an answer the hash decides."`
-	Entries       int           `yaml:"entries" min:"0" max:"10000000" doc:"Units whose variants are kept in memory too, the least recently used go first."`
+	Entries       int           `yaml:"entries" min:"32" max:"10000000" doc:"Units whose variants are kept in memory too, the least recently used go first."`
+	AbsentFor     time.Duration `yaml:"absent_for" min:"10ms" max:"1h" doc:"How long memory keeps that a unit has no variant stored, as a duration."`
 	Queue         int           `yaml:"queue" min:"1" max:"1048576" doc:"Reads, and writes, that may wait; more go on without the store."`
 	Workers       int           `yaml:"workers" min:"1" max:"64" doc:"Readers, each with at most one pipeline outstanding."`
 	Prefix        string        `yaml:"prefix" doc:"First part of the keys in Redis."`
-	MaxConcurrent int           `yaml:"max_concurrent" min:"1" max:"65536" doc:"Most reads in progress; more go on without the store."`
+	MaxConcurrent int           `yaml:"max_concurrent" min:"1" max:"65536" doc:"Units whose reads may wait or be in progress; more go on without the store."`
 }
 
 // Exposures configures the log.
@@ -41,6 +42,7 @@ type Exposures struct {
 	MaxFileBytes strictyaml.Bytes `yaml:"max_file_bytes" min:"64KiB" max:"64GiB" doc:"Size at which a new file is begun, in bytes."`
 	MaxFileAge   time.Duration    `yaml:"max_file_age" min:"1s" max:"8760h" doc:"Age at which a new file is begun, as a duration."`
 	KeepFiles    int              `yaml:"keep_files" min:"1" max:"100000" doc:"Files kept; the oldest are deleted."`
+	Compress     bool             `yaml:"compress" doc:"Compress files that are whole, in the background."`
 }
 
 // Readout configures the comparison of variants.
@@ -55,11 +57,11 @@ type Readout struct {
 func defaultExperiments() Experiments {
 	return Experiments{
 		ReloadInterval: time.Second, ForcedVariantHeader: "X-Hotpath-Variant", TrafficSample: 10_000,
-		Sticky: Sticky{TTL: 30 * 24 * time.Hour, Budget: 5 * time.Millisecond, Entries: 100_000, Queue: 4096, Workers: 2,
+		Sticky: Sticky{TTL: 30 * 24 * time.Hour, Budget: 5 * time.Millisecond, Entries: 100_000, AbsentFor: 5 * time.Second, Queue: 4096, Workers: 2,
 			Prefix: "hotpath:sticky", MaxConcurrent: 1024},
 		Exposures: Exposures{Queue: 65_536, Window: time.Hour, Units: 1_000_000,
-			MaxFileBytes: 256 << 20, MaxFileAge: 24 * time.Hour, KeepFiles: 30},
-		Readout: Readout{Units: 1_000_000, Requests: 262_144, Alpha: 0.05, GuardrailInterval: time.Second, ReplayBytes: 1 << 30},
+			MaxFileBytes: 256 << 20, MaxFileAge: 24 * time.Hour, KeepFiles: 30, Compress: true},
+		Readout: Readout{Units: 1_000_000, Requests: 262_144, Alpha: 0.05, GuardrailInterval: time.Second, ReplayBytes: 256 << 20},
 	}
 }
 

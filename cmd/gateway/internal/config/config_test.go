@@ -42,7 +42,7 @@ func TestEveryKeyIsDescribed(t *testing.T) {
 // not there.
 var mayBeZero = []string{
 	"server.lame_duck", "server.compress_over_bytes", "features.redis.db", "features.copies.entries", "log.access_sample",
-	"experiments.traffic_sample", "experiments.sticky.entries", "experiments.readout.replay_bytes",
+	"experiments.traffic_sample", "experiments.readout.replay_bytes",
 	"resilience.redis.retry_ratio", "resilience.model.retry_ratio",
 	"resilience.redis.consecutive_failures", "resilience.model.consecutive_failures",
 	"models.promotion.agreement", "models.promotion.tolerance", "models.promotion.watch_window", "models.promotion.max_error_rate",

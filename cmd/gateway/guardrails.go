@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"hotpath/abtest"
+	"hotpath/abtest/readout"
+	"hotpath/cmd/gateway/internal/experiments"
+)
+
+// holdTimeout bounds one action of a guardrail.
+const holdTimeout = 30 * time.Second
+
+// watchGuardrails looks at the bounds on the variants until ctx ends, and takes the
+// variants that have broken one out of service.
+func (g *gateway) watchGuardrails(ctx context.Context) {
+	if g.readout == nil {
+		return
+	}
+	tick := time.NewTicker(g.config.Experiments.Readout.GuardrailInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			for _, trip := range g.readout.Guardrails(now) {
+				g.trip(ctx, trip)
+			}
+		}
+	}
+}
+
+// trip does what a guardrail says.
+func (g *gateway) trip(ctx context.Context, t readout.Trip) {
+	log := g.log.With("experiment", t.Experiment, "variant", t.Variant, "guardrail", t.Guardrail.Metric, "action", t.Guardrail.Action.String())
+	hold := abtest.Hold{Experiment: t.Experiment}
+	switch t.Guardrail.Action {
+	case abtest.Alert:
+		log.Warn("guardrail broken: " + t.Text)
+		return
+	case abtest.Rollback:
+		hold.Variant = t.Variant
+	}
+	ctx, cancel := context.WithTimeout(ctx, holdTimeout)
+	defer cancel()
+	if err := g.experiments.Hold(ctx, hold, experiments.Author{Who: "guardrail " + t.Guardrail.Metric, Via: experiments.ViaGuardrail, Message: t.Text}); err != nil {
+		log.Error("guardrail broken, and the variant could not be held back as it should: "+t.Text, "error", err)
+		return
+	}
+	log.Warn("guardrail broken, the variant is held back: " + t.Text)
+}

@@ -1,0 +1,80 @@
+package experiments
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+
+	"hotpath/abtest"
+	"hotpath/models/strictyaml"
+)
+
+// ETag names the content of a file: half of its SHA-256.
+func ETag(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:16])
+}
+
+// Compile reads an experiments file. Its error holds every problem with its line.
+func Compile(file string, data []byte) (*abtest.Plan, error) {
+	s, err := read(file, data)
+	if err != nil {
+		return nil, err
+	}
+	return s.plan, nil
+}
+
+// source is the content of an experiments file that is valid.
+type source struct {
+	text   []byte
+	etag   string
+	doc    *strictyaml.Document
+	config abtest.Config
+	// plan is that of the file alone, without holds.
+	plan *abtest.Plan
+}
+
+// read makes a source of a file's content.
+func read(file string, data []byte) (*source, error) {
+	s := &source{text: data, etag: ETag(data)}
+	// What is wrong with the structure is in the error of Decode, too.
+	s.doc, _ = strictyaml.Parse(file, data)
+	if err := s.doc.Decode(&s.config); err != nil {
+		return nil, err
+	}
+	if s.config.Experiments == nil {
+		return nil, s.doc.At("experiments", "is missing: an empty file switches nothing off; write `experiments: []` for that")
+	}
+	var err error
+	if s.plan, err = abtest.Compile(s.config); err != nil {
+		return nil, s.located(err)
+	}
+	return s, nil
+}
+
+// located adds the lines of the file to the problems of a plan.
+func (s *source) located(err error) error {
+	var problems abtest.Problems
+	if !errors.As(err, &problems) {
+		return err
+	}
+	var located strictyaml.Problems
+	for _, p := range problems {
+		located = append(located, s.doc.At(p.Path, p.Message))
+	}
+	return located.Err()
+}
+
+// held is the plan of the file with holds on top.
+func (s *source) held(holds []Held) (*abtest.Plan, error) {
+	var named []abtest.Hold
+	for _, h := range holds {
+		if s.plan.Experiment(h.Experiment) != nil {
+			named = append(named, h.Hold)
+		}
+	}
+	if len(named) == 0 {
+		return s.plan, nil
+	}
+	return abtest.Compile(s.config.WithHolds(named))
+}

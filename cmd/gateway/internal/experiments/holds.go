@@ -1,0 +1,279 @@
+package experiments
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"hotpath/abtest"
+	"hotpath/models/durable"
+	"hotpath/models/strictyaml"
+)
+
+// maxHolds bounds the holds, those of experiments that are gone from the file
+// included.
+const maxHolds = 10_000
+
+// holdsFormat is the version of the file of holds.
+const holdsFormat = 1
+
+// Held is a hold with who set it, when and why.
+type Held struct {
+	abtest.Hold
+	Who string    `json:"who"`
+	Via Via       `json:"via"`
+	At  time.Time `json:"at"`
+	// Text is why: an operator's message, or what a guardrail saw.
+	Text string `json:"text,omitempty"`
+}
+
+type holdsFile struct {
+	Format int    `json:"format"`
+	Holds  []Held `json:"holds"`
+}
+
+// holds are kept in a file, or without a directory in memory.
+type holds struct {
+	dir string
+
+	mu   sync.Mutex
+	all  []Held // never changed in place
+	seen []byte // the file as it was read or written last
+}
+
+func openHolds(dir string) *holds { return &holds{dir: dir} }
+
+func (h *holds) path() string { return filepath.Join(h.dir, "holds.json") }
+
+func (h *holds) list() []Held {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.all
+}
+
+// read takes up what the file says.
+func (h *holds) read() error {
+	if h.dir == "" {
+		return nil
+	}
+	data, err := strictyaml.ReadFile(h.path())
+	if errors.Is(err, fs.ErrNotExist) {
+		data, err = nil, nil
+	}
+	if err != nil {
+		return err
+	}
+	file := holdsFile{Format: holdsFormat}
+	if len(data) > 0 {
+		if err := json.Unmarshal(data, &file); err != nil {
+			return fmt.Errorf("%s: %w", h.path(), err)
+		}
+	}
+	if file.Format != holdsFormat {
+		return fmt.Errorf("%s: format %d is unknown, want %d", h.path(), file.Format, holdsFormat)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.all, h.seen = file.Holds, data
+	return nil
+}
+
+// changed looks whether another gateway has written the file, and takes it up. A
+// file that cannot be read leaves the holds as they are.
+func (h *holds) changed() bool {
+	if h.dir == "" {
+		return false
+	}
+	data, err := strictyaml.ReadFile(h.path())
+	h.mu.Lock()
+	same := err != nil || bytes.Equal(data, h.seen)
+	h.mu.Unlock()
+	return !same && h.read() == nil
+}
+
+// change writes other holds down. A change that cannot be written holds all the
+// same, for as long as the process lives: the error says so.
+func (h *holds) change(f func([]Held) []Held) error {
+	if h.dir == "" {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.all = f(h.all)
+		return nil
+	}
+	err := h.changeFile(f)
+	if err != nil {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.all = f(h.all)
+		return errorf(CodeStorage, "it is in force, but could not be written down and is lost with the process: %w", err)
+	}
+	return nil
+}
+
+func (h *holds) changeFile(f func([]Held) []Held) error {
+	if err := os.MkdirAll(h.dir, 0o755); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	unlock, err := lockFile(ctx, filepath.Join(h.dir, lockName))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := h.read(); err != nil {
+		return err
+	}
+	all := f(h.list())
+	data, err := json.MarshalIndent(holdsFile{holdsFormat, all}, "", "  ")
+	if err != nil {
+		return err
+	}
+	data = append(data, '\n')
+	if err := durable.Replace(h.path(), temporary, data); err != nil {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.all, h.seen = all, data
+	return nil
+}
+
+// Holds lists the holds, the oldest first.
+func (k *Keeper) Holds() []Held { return slices.Clone(k.holds.list()) }
+
+// Hold holds an experiment or a variant back, on top of what the file says, until it
+// is released. What is held already stays as it is. The error may be of CodeStorage:
+// then it is in force and not written down.
+func (k *Keeper) Hold(ctx context.Context, hold abtest.Hold, by Author) error {
+	if k.o.File == "" {
+		return k.noFile()
+	}
+	if err := k.lock(ctx); err != nil {
+		return err
+	}
+	defer k.unlock()
+	k.settle()
+	if err := k.mayHold(hold); err != nil {
+		return err
+	}
+	is := func(h Held) bool { return h.Hold == hold }
+	if slices.ContainsFunc(k.holds.list(), is) {
+		return nil
+	}
+	held := Held{hold, by.Who, by.Via, time.Now().UTC(), by.Message}
+	err := k.holds.change(func(all []Held) []Held {
+		if slices.ContainsFunc(all, is) {
+			return all
+		}
+		return append(slices.Clone(all), held)
+	})
+	k.hold(k.holds.list())
+	k.o.Log.Warn("held back", "experiment", hold.Experiment, "variant", hold.Variant, "who", by.Who, "via", by.Via, "message", by.Message)
+	return errors.Join(err, k.recordHold(hold, false, by))
+}
+
+// mayHold refuses holds that would do nothing.
+func (k *Keeper) mayHold(hold abtest.Hold) error {
+	e := k.o.World.State().Plan.Experiment(hold.Experiment)
+	for _, c := range []*candidate{k.serves, k.pending} {
+		if e == nil && c != nil {
+			e = c.plan.Experiment(hold.Experiment)
+		}
+	}
+	if e == nil {
+		return errorf(CodeUnknownExperiment, "there is no experiment named %.140q", hold.Experiment)
+	}
+	if len(k.holds.list()) >= maxHolds {
+		return errorf(CodeConflict, "there are %d holds, which is the most; resume the experiments that need none any more", maxHolds)
+	}
+	if hold.Variant == "" {
+		return nil
+	}
+	v := e.Variant(hold.Variant)
+	switch {
+	case v == nil:
+		return errorf(CodeUnknownVariant, "experiment %q has no variant %.140q", e.Name(), hold.Variant)
+	case v == e.Control():
+		return errorf(CodeConflict, "variant %q is the control of experiment %q, which those held back go to; pause the experiment instead", v.Name(), e.Name())
+	case v.Shadow():
+		return errorf(CodeConflict, "variant %q of experiment %q is a shadow, which answers nobody; remove it from the file instead", v.Name(), e.Name())
+	}
+	return nil
+}
+
+// Release lets go of every hold of an experiment, and says how many there were.
+func (k *Keeper) Release(ctx context.Context, experiment string, by Author) (released int, err error) {
+	if k.o.File == "" {
+		return 0, k.noFile()
+	}
+	if err := k.lock(ctx); err != nil {
+		return 0, err
+	}
+	defer k.unlock()
+	k.settle()
+	of := func(h Held) bool { return h.Experiment == experiment }
+	var gone []Held
+	if !slices.ContainsFunc(k.holds.list(), of) {
+		if k.o.World.State().Plan.Experiment(experiment) == nil {
+			return 0, errorf(CodeUnknownExperiment, "there is no experiment named %.140q, and no hold on one", experiment)
+		}
+		return 0, nil
+	}
+	err = k.holds.change(func(all []Held) []Held {
+		gone = nil
+		return slices.DeleteFunc(slices.Clone(all), func(h Held) bool {
+			if of(h) {
+				gone = append(gone, h)
+			}
+			return of(h)
+		})
+	})
+	k.hold(k.holds.list())
+	for _, h := range gone {
+		err = errors.Join(err, k.recordHold(h.Hold, true, by))
+	}
+	k.o.Log.Info("let go of holds", "experiment", experiment, "holds", len(gone), "who", by.Who, "message", by.Message)
+	return len(gone), err
+}
+
+// hold gives the world what it serves, and what it waits for, with these holds. None
+// of it names a version that the world has not been asked for before.
+func (k *Keeper) hold(all []Held) {
+	for _, c := range []*candidate{k.serves, k.pending} {
+		if c == nil {
+			continue
+		}
+		plan, err := c.source.held(all)
+		if err != nil {
+			k.o.Log.Error("a plan with holds does not compile; what serves goes on", "error", err)
+			continue
+		}
+		c.plan = plan
+		// Refused is only what was refused without the holds.
+		_ = k.o.World.SetPlan(plan)
+	}
+	k.settle()
+}
+
+// recordHold writes a hold into the history: the file is as it was.
+func (k *Keeper) recordHold(hold abtest.Hold, released bool, by Author) error {
+	c := k.serves
+	if c == nil {
+		c = k.pending
+	}
+	r := Revision{At: time.Now().UTC(), Who: by.Who, Via: by.Via, Message: by.Message, ETag: c.source.etag,
+		Digest: c.plan.Digest().String(), Hold: &hold, Released: released}
+	if _, err := k.history.add(r, c.source.text); err != nil {
+		return errorf(CodeStorage, "it is in force, but the history cannot be written: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,176 @@
+package experiments
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"hotpath/abtest"
+)
+
+var (
+	operator  = Author{Who: "carol", Via: ViaOperator, Message: "complaints"}
+	guardrail = Author{Who: "guardrail", Via: ViaGuardrail, Message: "error_rate 5 % over 1 %"}
+	treatment = abtest.Hold{Experiment: "gbm", Variant: "treatment"}
+	whole     = abtest.Hold{Experiment: "gbm"}
+)
+
+func TestAHoldServesAtOnceAndIsShown(t *testing.T) {
+	r := newRig(t, twoArms)
+	if err := r.Hold(t.Context(), treatment, guardrail); err != nil {
+		t.Fatal(err)
+	}
+	if r.weight("treatment") != 0 || r.weight("control") != 100 || r.onTheDisk() != twoArms {
+		t.Error("the variant is not held back")
+	}
+	if got := r.plans[len(r.plans)-1]; got != r.world.State().Plan {
+		t.Error("OnPlan did not hear of it")
+	}
+	// A guardrail says it again and again.
+	if err := r.Hold(t.Context(), treatment, guardrail); err != nil {
+		t.Fatal(err)
+	}
+	held, all := r.Holds(), r.History()
+	if len(held) != 1 || held[0].Hold != treatment || held[0].Who != "guardrail" || held[0].Text != guardrail.Message || held[0].At.IsZero() {
+		t.Errorf("%+v", held)
+	}
+	if len(all) != 2 || *all[0].Hold != treatment || all[0].Via != ViaGuardrail || all[0].ETag != ETag([]byte(twoArms)) ||
+		all[0].Digest != r.world.State().Plan.Digest().String() || all[0].Released {
+		t.Errorf("%+v", all)
+	}
+	if err := r.Hold(t.Context(), whole, operator); err != nil {
+		t.Fatal(err)
+	}
+	if s := r.world.State().Plan.Experiment("gbm").State(); s != abtest.Paused {
+		t.Errorf("the experiment is %s", s)
+	}
+	n, err := r.Release(t.Context(), "gbm", operator)
+	if err != nil || n != 2 || r.weight("treatment") != 10 || len(r.Holds()) != 0 {
+		t.Errorf("released %d, %v", n, err)
+	}
+	if all := r.History(); len(all) != 5 || !all[0].Released || !all[1].Released || all[0].Who != "carol" {
+		t.Errorf("%+v", all)
+	}
+	if n, err := r.Release(t.Context(), "gbm", operator); n != 0 || err != nil {
+		t.Errorf("%d %v", n, err)
+	}
+}
+
+func TestHoldsThatDoNothingAreRefused(t *testing.T) {
+	r := newRig(t, twoArms+"      - {name: s, shadow: true, version: 2}\n")
+	for _, c := range []struct {
+		hold abtest.Hold
+		code Code
+		text string
+	}{
+		{abtest.Hold{Experiment: "absent"}, CodeUnknownExperiment, "absent"},
+		{abtest.Hold{Experiment: "gbm", Variant: "absent"}, CodeUnknownVariant, "absent"},
+		{abtest.Hold{Experiment: "gbm", Variant: "control"}, CodeConflict, "is the control"},
+		{abtest.Hold{Experiment: "gbm", Variant: "s"}, CodeConflict, "shadow"},
+	} {
+		refused(t, r.Hold(t.Context(), c.hold, operator), c.code, c.text)
+	}
+	_, err := r.Release(t.Context(), "absent", operator)
+	refused(t, err, CodeUnknownExperiment)
+	if len(r.Holds()) != 0 || len(r.History()) != 1 {
+		t.Error("something is held")
+	}
+}
+
+func TestHoldsOutlastRestartsAndEdits(t *testing.T) {
+	r := newRig(t, twoArms)
+	if err := r.Hold(t.Context(), treatment, operator); err != nil {
+		t.Fatal(err)
+	}
+	r.saved(weighted(80, 20))
+	if r.weight("treatment") != 0 {
+		t.Error("an edit ended the hold")
+	}
+	r.write(weighted(70, 30))
+	if err := r.Reload(t.Context(), false); err != nil || r.weight("treatment") != 0 {
+		t.Errorf("an edit of the file ended the hold: %v", err)
+	}
+	// Away and back again.
+	r.saved("experiments: []\n")
+	r.saved(twoArms)
+	if r.weight("treatment") != 0 {
+		t.Error("the experiment came back without its hold")
+	}
+	r.world = newWorld(t, 1, 2)
+	r.open()
+	if r.weight("treatment") != 0 || len(r.Holds()) != 1 {
+		t.Error("a restart ended the hold")
+	}
+}
+
+// What waits for a model keeps waiting, and what serves meanwhile is held.
+func TestAHoldWhileAFileWaits(t *testing.T) {
+	r := newRig(t, twoArms)
+	r.write(strings.Replace(weighted(80, 20), "version: 2", "version: 3", 1))
+	if err := r.Reload(t.Context(), false); err == nil {
+		t.Fatal("served without its version")
+	}
+	if err := r.Hold(t.Context(), treatment, guardrail); err != nil || r.weight("treatment") != 0 || r.weight("control") != 100 {
+		t.Errorf("%v", err)
+	}
+	if _, err := r.Last(); err == nil {
+		t.Error("the file that waits is forgotten")
+	}
+	r.world.arrive(3)
+	if v := r.world.State().Plan.Experiment("gbm").Variant("treatment"); v.Version() != 3 || v.Weight() != 0 {
+		t.Errorf("version %d, weight %d", v.Version(), v.Weight())
+	}
+}
+
+func TestHoldsOfAnotherGatewayAreTakenUp(t *testing.T) {
+	r := newRig(t, twoArms)
+	o := r.options()
+	world := newWorld(t, 1, 2)
+	o.World = world
+	other, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Hold(t.Context(), treatment, operator); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Hold(t.Context(), whole, guardrail); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Reload(t.Context(), false); err != nil || len(r.Holds()) != 2 {
+		t.Errorf("%v, holds %+v", err, r.Holds())
+	}
+	if s := r.world.State().Plan.Experiment("gbm").State(); s != abtest.Paused {
+		t.Errorf("the experiment is %s", s)
+	}
+	if n := len(r.History()); n != 3 {
+		t.Errorf("%d revisions", n)
+	}
+}
+
+func TestAHoldThatCannotBeWrittenIsInForce(t *testing.T) {
+	r := newRig(t, twoArms)
+	if err := os.Mkdir(filepath.Join(r.data, "holds.json"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, r.Hold(t.Context(), treatment, guardrail), CodeStorage, "it is in force")
+	if r.weight("treatment") != 0 || len(r.Holds()) != 1 {
+		t.Error("it is not in force")
+	}
+	if err := r.Reload(t.Context(), true); err != nil || r.weight("treatment") != 0 {
+		t.Errorf("the next look ended it: %v", err)
+	}
+}
+
+func TestAFileOfHoldsThatIsWrongIsAStartError(t *testing.T) {
+	r := newRig(t, twoArms)
+	for text, want := range map[string]string{"{": "unexpected end", `{"format":9}`: "format 9 is unknown"} {
+		if err := os.WriteFile(filepath.Join(r.data, "holds.json"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(r.options()); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "experiments.data_dir") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}

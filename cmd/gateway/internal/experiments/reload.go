@@ -1,0 +1,156 @@
+package experiments
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"hotpath/models/strictyaml"
+)
+
+// fileAuthor is who changes the file without us.
+const fileAuthor = "edit of the file"
+
+// Watch reads the file again when it changed, and it and the model repository when
+// asked, until ctx ends. The content is compared, not the time of the change, so
+// that a file replaced by rename, through a symbolic link or in place is seen alike.
+func (k *Keeper) Watch(ctx context.Context, ask <-chan struct{}) {
+	var sampling sync.WaitGroup
+	sampling.Go(func() { k.sample.refill(ctx) })
+	defer sampling.Wait()
+	tick := time.NewTicker(k.o.ReloadInterval)
+	defer tick.Stop()
+	for {
+		force := false
+		select {
+		case <-ctx.Done():
+			return
+		case <-ask:
+			force = true
+			if k.o.Rescan != nil {
+				k.o.Rescan()
+			}
+		case <-tick.C:
+		}
+		if k.o.File != "" {
+			// The outcome is logged and kept for whoever looks.
+			_ = k.Reload(ctx, force)
+		}
+	}
+}
+
+// Reload makes the file's experiments serve, with the holds on them. Without force
+// it does nothing when both are as they were. The error says why it was refused.
+func (k *Keeper) Reload(ctx context.Context, force bool) error {
+	if k.o.File == "" {
+		return k.noFile()
+	}
+	if err := k.lock(ctx); err != nil {
+		return err
+	}
+	defer k.unlock()
+	if k.holds.changed() {
+		k.o.Log.Info("holds on experiments were changed by another gateway", "holds", len(k.holds.list()))
+		k.hold(k.holds.list())
+	}
+	data, err := strictyaml.ReadFile(k.o.File)
+	etag := ETag(data)
+	if err != nil {
+		// Marks the failure itself as seen, so that it is reported once.
+		etag = err.Error()
+	}
+	if !force && etag == k.seen {
+		k.settle()
+		return k.tried.Load().err
+	}
+	k.seen = etag
+	var src *source
+	if err == nil {
+		src, err = read(k.o.File, data)
+	}
+	k.tried.Store(&attempt{source: src, at: time.Now(), err: err})
+	if err == nil {
+		err = k.apply(ctx, src, Author{Who: fileAuthor, Via: ViaFile})
+	} else {
+		k.o.World.KeepPlan()
+		k.pending = nil
+	}
+	k.report(err)
+	return err
+}
+
+// apply makes a source serve with the holds on it, after loading the model versions
+// that it names and that are not loaded.
+func (k *Keeper) apply(ctx context.Context, src *source, author Author) error {
+	plan, err := src.held(k.holds.list())
+	if err != nil {
+		return err
+	}
+	k.settle()
+	k.pending = &candidate{src, plan, author}
+	if k.o.World.SetPlan(plan) == nil {
+		k.settle()
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
+	var failed []error
+	for _, ref := range k.o.World.Missing(plan) {
+		if err := k.o.Load(ctx, ref.Model, ref.Version); err != nil {
+			failed = append(failed, err)
+		}
+	}
+	if err := k.o.World.SetPlan(plan); err != nil {
+		return errors.Join(append([]error{src.located(err)}, failed...)...)
+	}
+	k.settle()
+	return nil
+}
+
+// settle notes that the world took what it was given: at once, or when the models
+// arrived.
+func (k *Keeper) settle() {
+	plan := k.o.World.State().Plan
+	if k.pending != nil && k.pending.plan == plan {
+		k.serves, k.pending = k.pending, nil
+		k.record(k.serves)
+	}
+	if k.serves != nil && k.serves.plan == plan {
+		k.tell(plan)
+	}
+}
+
+// record makes a revision of what serves, unless it is the newest already. A save
+// writes its own.
+func (k *Keeper) record(c *candidate) {
+	if c.author.Via == ViaAPI || c.author.Via == ViaRestore {
+		return
+	}
+	if _, err := k.history.add(revisionOf(c), c.source.text); err != nil {
+		k.o.Log.Error("the history of the experiments cannot be written", "dir", k.history.dir, "error", err)
+	}
+}
+
+func revisionOf(c *candidate) Revision {
+	return Revision{At: time.Now().UTC(), Who: c.author.Who, Via: c.author.Via, Message: c.author.Message, ETag: c.source.etag, Digest: c.plan.Digest().String()}
+}
+
+func (k *Keeper) report(err error) {
+	if err != nil {
+		k.reloads.WithLabelValues(reloadRefused).Inc()
+		k.o.Log.Error("experiments refused; those before go on serving", "file", k.o.File, "error", err)
+		return
+	}
+	k.reloads.WithLabelValues(reloadOK).Inc()
+	k.o.Log.Info("experiments serve", "file", k.o.File, "digest", k.o.World.State().Plan.Digest().String())
+}
+
+// Last says when the file was tried last, and why it does not serve; nil when it does.
+func (k *Keeper) Last() (at time.Time, err error) {
+	tried := k.tried.Load()
+	if tried.source == nil {
+		return tried.at, tried.err
+	}
+	return tried.at, tried.source.located(k.o.World.State().PlanErr)
+}
