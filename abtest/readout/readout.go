@@ -48,13 +48,13 @@ func (o *Options) complete() error {
 	}
 	var problems []error
 	if o.Units < leastUnits || o.Units > mostUnits {
-		problems = append(problems, fmt.Errorf("Units is %d: must be between %d and %d, or 0 for %d", o.Units, leastUnits, mostUnits, DefaultUnits))
+		problems = append(problems, fmt.Errorf("readout: Units is %d: must be between %d and %d, or 0 for %d", o.Units, leastUnits, mostUnits, DefaultUnits))
 	}
 	if o.Requests < 1 || o.Requests > mostUnits {
-		problems = append(problems, fmt.Errorf("Requests is %d: must be between 1 and %d, or 0 for %d", o.Requests, mostUnits, DefaultRequests))
+		problems = append(problems, fmt.Errorf("readout: Requests is %d: must be between 1 and %d, or 0 for %d", o.Requests, mostUnits, DefaultRequests))
 	}
 	if !(o.Alpha > 0 && o.Alpha < 0.5) {
-		problems = append(problems, fmt.Errorf("Alpha is %v: must be above 0 and below 0.5, such as 0.05", o.Alpha))
+		problems = append(problems, fmt.Errorf("readout: Alpha is %v: must be above 0 and below 0.5, such as 0.05", o.Alpha))
 	}
 	return errors.Join(problems...)
 }

@@ -68,7 +68,7 @@ func exposuresOf(t *testing.T, plan *abtest.Plan, users int) (dir string) {
 }
 
 func TestReportOfLoggedExposures(t *testing.T) {
-	const users = 8000
+	const users = 4000
 	file := writeFile(t, t.TempDir(), "experiments.yaml", yamlMeasured)
 	dir := exposuresOf(t, compiled(t, yamlMeasured), users)
 	page := filepath.Join(t.TempDir(), "report.html")
@@ -76,7 +76,7 @@ func TestReportOfLoggedExposures(t *testing.T) {
 		return cli(t, append([]string{"experiments", "report", "--from", dir, "--file", file}, args...)...)
 	}
 	got := report("--html", page)
-	got.wants(t, 0, "risk-gbm: model risk, running; 2026-11-20 08:00 to ", "read 8000 records of exposures and ")
+	got.wants(t, 0, "risk-gbm: model risk, running; 2026-11-20 08:00 to ", "read 4000 records of exposures and ")
 	got.wants(t, 0, "split ✓ as planned", "written to "+page)
 	if r := row(got.out, "treatment"); !strings.Contains(got.out, "▲ better") || r == "" {
 		t.Error(got.out)

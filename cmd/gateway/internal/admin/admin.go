@@ -109,11 +109,11 @@ func New(o Options) http.Handler {
 	h.get("/admin/experiments/history/{revision}", strict(h.revision))
 	h.post("/admin/experiments/restore", strict(h.restore, append([]string{"revision"}, editParameters...)...))
 	h.get("/admin/experiments/report", strict(h.reports))
-	// Not {name}/report: for the mux that would be as good as history/{revision}.
-	h.get("/admin/experiments/{name}/{view}", strict(h.experimentView))
-	h.post("/admin/experiments/{name}/pause", strict(h.pause, "message", "actor"))
-	h.post("/admin/experiments/{name}/resume", strict(h.resume, "message", "actor"))
-	h.post("/admin/experiments/{name}/rollback", strict(h.holdBack, "variant", "message", "actor"))
+	// Not {experiment}/report: for the mux that would be as good as history/{revision}.
+	h.get("/admin/experiments/{experiment}/{view}", strict(h.experimentView))
+	h.post("/admin/experiments/{experiment}/pause", strict(h.pause, "message", "actor"))
+	h.post("/admin/experiments/{experiment}/resume", strict(h.resume, "message", "actor"))
+	h.post("/admin/experiments/{experiment}/rollback", strict(h.holdBack, "variant", "message", "actor"))
 	h.post("/admin/reload", strict(h.reload))
 	h.get("/admin/guards", strict(h.guards))
 	// The name may hold slashes, as in model:risk/2: the verb is cut off its end.

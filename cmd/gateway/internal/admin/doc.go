@@ -27,11 +27,11 @@
 //	GET  /admin/experiments/history
 //	GET  /admin/experiments/history/{revision}
 //	POST /admin/experiments/restore?revision=N     If-Match is required
-//	POST /admin/experiments/{name}/pause           on top of the file, until resume
-//	POST /admin/experiments/{name}/rollback?variant=V
-//	POST /admin/experiments/{name}/resume
+//	POST /admin/experiments/{experiment}/pause           on top of the file, until resume
+//	POST /admin/experiments/{experiment}/rollback?variant=V
+//	POST /admin/experiments/{experiment}/resume
 //	GET  /admin/experiments/report
-//	GET  /admin/experiments/{name}/report
+//	GET  /admin/experiments/{experiment}/report
 //	GET  /admin/experiments/assign?user_id=U[&model=M][&attr.NAME=VALUE...]
 //	POST /admin/reload                             reads the experiments file again
 //	GET  /admin/guards

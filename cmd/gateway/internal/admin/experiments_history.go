@@ -56,7 +56,7 @@ func (h *handler) experimentView(w http.ResponseWriter, r *http.Request, _ url.V
 	if view := r.PathValue("view"); view != viewReport {
 		return failf(http.StatusNotFound, router.NotFound.String(), "there is no %.200q on the admin port", r.URL.Path)
 	}
-	return h.report(w, r.PathValue("name"))
+	return h.report(w, r.PathValue("experiment"))
 }
 
 // report is the readout of one experiment.

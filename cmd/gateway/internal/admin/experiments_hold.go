@@ -10,7 +10,7 @@ import (
 
 // pause holds a whole experiment.
 func (h *handler) pause(w http.ResponseWriter, r *http.Request, q url.Values) error {
-	return h.hold(w, r, q, abtest.Hold{Experiment: r.PathValue("name")})
+	return h.hold(w, r, q, abtest.Hold{Experiment: r.PathValue("experiment")})
 }
 
 // holdBack holds one variant.
@@ -18,7 +18,7 @@ func (h *handler) holdBack(w http.ResponseWriter, r *http.Request, q url.Values)
 	if q.Get("variant") == "" {
 		return badRequest("parameter variant is missing: say which variant goes back to the control, as in ?variant=treatment")
 	}
-	return h.hold(w, r, q, abtest.Hold{Experiment: r.PathValue("name"), Variant: q.Get("variant")})
+	return h.hold(w, r, q, abtest.Hold{Experiment: r.PathValue("experiment"), Variant: q.Get("variant")})
 }
 
 func (h *handler) hold(w http.ResponseWriter, r *http.Request, q url.Values, hold abtest.Hold) error {
@@ -38,7 +38,7 @@ func (h *handler) resume(w http.ResponseWriter, r *http.Request, q url.Values) e
 	if err != nil {
 		return err
 	}
-	if _, err := h.o.Editor.Release(r.Context(), r.PathValue("name"), by); err != nil {
+	if _, err := h.o.Editor.Release(r.Context(), r.PathValue("experiment"), by); err != nil {
 		return err
 	}
 	return h.listExperiments(w)

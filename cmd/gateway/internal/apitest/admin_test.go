@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"hotpath/abtest"
+	"hotpath/abtest/readout"
 	"hotpath/batcher"
 	"hotpath/cmd/gateway/internal/admin"
 	"hotpath/models"
@@ -50,6 +51,7 @@ type adminPort struct {
 	c         *contract
 	repo      *fakeRepository
 	deploys   *fakeDeployments
+	editor    *fakeEditor
 	handler   http.Handler
 	readiness string
 	reloadErr error
@@ -81,7 +83,9 @@ func newAdminPort(t *testing.T, c *contract) *adminPort {
 			{Name: "empty", Unloaded: true, Versions: []repository.VersionStatus{}}}}}}
 	p.repo.before = p.fail
 	p.deploys = &fakeDeployments{before: p.fail}
+	p.editor = &fakeEditor{before: p.fail}
 	p.handler = admin.New(admin.Options{
+		Editor: p.editor, Report: p.report, Reports: func() []*readout.Report { r, _ := p.report("adults"); return []*readout.Report{r} },
 		Deployments: p.deploys, DeploymentDefaults: promotion.Request{Agreement: 1, MaxLatencyRatio: 1}, UploadTimeout: time.Minute,
 		Repository: p.repo, Gatherer: rig.Registry, Log: slog.New(slog.DiscardHandler),
 		Readiness: func() httpapi.Readiness { return httpapi.Readiness{Status: p.readiness} },
@@ -177,13 +181,14 @@ func (c *contract) admin(t *testing.T) {
 		p.readiness = httpapi.StatusStarting
 		p.send(t, "GET", path, "GET", path, "", 503)
 	}
-	for _, path := range []string{"/admin/status", "/admin/config", "/admin/models", "/admin/experiments", "/admin/guards"} {
+	for _, path := range []string{"/admin/status", "/admin/config", "/admin/models", "/admin/guards"} {
 		p.send(t, "GET", path, "GET", path, "", 200)
 		p.page(t, path, path, "")
 	}
 	p.models(t)
 	p.deployments(t)
 	p.experiments(t)
+	p.edits(t)
 	p.guards(t)
 	p.profiles(t)
 	p.send(t, "GET", "/metrics", "GET", "/metrics", "", 200)

@@ -59,7 +59,7 @@ func defaultExperiments() Experiments {
 		ReloadInterval: time.Second, ForcedVariantHeader: "X-Hotpath-Variant", TrafficSample: 10_000,
 		Sticky: Sticky{TTL: 30 * 24 * time.Hour, Budget: 5 * time.Millisecond, Entries: 100_000, AbsentFor: 5 * time.Second, Queue: 4096, Workers: 2,
 			Prefix: "hotpath:sticky", MaxConcurrent: 1024},
-		Exposures: Exposures{Queue: 65_536, Window: time.Hour, Units: 1_000_000,
+		Exposures: Exposures{Queue: 16_384, Window: time.Hour, Units: 1_000_000,
 			MaxFileBytes: 256 << 20, MaxFileAge: 24 * time.Hour, KeepFiles: 30, Compress: true},
 		Readout: Readout{Units: 1_000_000, Requests: 262_144, Alpha: 0.05, GuardrailInterval: time.Second, ReplayBytes: 256 << 20},
 	}
