@@ -95,6 +95,9 @@ func (e *Experiment) Variant(name string) *Variant {
 	return nil
 }
 
+// Bucket is the bucket of a unit in the experiment.
+func (e *Experiment) Bucket(unit []byte) uint16 { return bucketOf(e.key, hashUnit(unit)) }
+
 // VariantAt is the variant that owns a bucket below Buckets.
 func (e *Experiment) VariantAt(bucket uint16) *Variant { return e.dealt[e.slots[bucket]] }
 

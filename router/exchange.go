@@ -124,6 +124,7 @@ type Exchange struct {
 	considered []abtest.Assignment
 	ids        [][]byte
 	kept       kept
+	unit       []byte // memory of AssignedUnit
 	pipeline   *Pipeline
 }
 

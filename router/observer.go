@@ -18,3 +18,14 @@ func (p *Pipeline) observed(x *Exchange, refusal *Error, start time.Time) {
 
 // Generation counts the snapshots of this process; that of the request's.
 func (x *Exchange) Generation() uint64 { return x.snapshot.generation }
+
+// AssignedUnit is the id that the experiment of the assignment has assigned, in memory
+// of the exchange; nil without an experiment.
+func (x *Exchange) AssignedUnit() []byte {
+	if x.Assignment.Experiment == nil {
+		return nil
+	}
+	r := x.Assignable()
+	x.unit = x.Assignment.Experiment.AppendUnit(x.unit[:0], &r)
+	return x.unit
+}

@@ -20,6 +20,7 @@ func (x *experiment) adoptGuards(defs []abtest.Guardrail, changes []armChange) {
 				for _, o := range x.guards[before].watched {
 					if o.arm == w.arm {
 						w = o
+						w.carriedOut = w.carriedOut || !x.watching(&o)
 					}
 				}
 			}

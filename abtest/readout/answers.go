@@ -48,7 +48,7 @@ func answerOf(e *exposure.Event) answer {
 func clientsFault(code string) bool {
 	switch code {
 	case "bad_json", "bad_request", "forbidden", "unknown_model", "unknown_experiment", "not_found", "method_not_allowed",
-		"client_too_slow", "body_too_large", "unsupported_encoding", "bad_features", "headers_too_large":
+		"client_too_slow", "body_too_large", "unsupported_encoding", "bad_features", "headers_too_large", "unauthenticated", "quota":
 		return true
 	}
 	return false

@@ -132,7 +132,7 @@ func (x *experiment) guardrailReports(rows []GuardrailReport, g *guard, now int6
 		l := x.look(g, w, now)
 		row := GuardrailReport{Metric: g.Metric, Action: g.Action.String(), Variant: l.arm, Bound: g.boundsText(),
 			Value: known(l.variant.value, l.variant.n > 0), ControlValue: known(l.control.value, l.control.n > 0),
-			Requests: l.variant.n, ControlRequests: l.control.n, Tripped: w.reported || l.state == broken && x.watching(w), Text: l.text()}
+			State: lookStates[l.state], Requests: l.variant.n, ControlRequests: l.control.n, Tripped: w.reported || l.state == broken && x.watching(w), Text: l.text()}
 		if g.Feedback == nil {
 			row.Window = time.Duration(g.Window).String()
 		}

@@ -43,7 +43,10 @@ func (a *arm) metricReport(m *metric, control *arm, alpha float64) MetricVariant
 	own, theirs := a.moments(m), control.moments(m)
 	v := MetricVariantReport{Name: a.name, Units: a.units, Converted: a.outcomes[m.slot].converted, Mean: known(own.Mean, own.N > 0)}
 	low, high := stats.MeanSequence(own, alpha, 0)
-	v.Low, v.High = known(low, true), known(high, true)
+	if !m.Value {
+		low, high = stats.ProportionSequence(float64(v.Converted), float64(v.Units), alpha)
+	}
+	v.Low, v.High = known(low, own.N > 0), known(high, own.N > 0)
 	if a == control {
 		return v
 	}

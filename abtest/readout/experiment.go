@@ -16,7 +16,12 @@ type experiment struct {
 	// the experiment is kept.
 	arms   []arm
 	shares [plansKept][]float64 // of the arms, by the place of the plan; nil: in none
-	prefix uint64               // of the digest of a unit
+	// weights are the present shares.
+	weights []float64
+	prefix  uint64 // of the digest of a unit
+	// strangers are plans of events that the readout was not given. What is known of
+	// them is by comparison with the present one.
+	strangers []stranger
 	// halvings is how often the sample was halved, entries what is kept in the sample:
 	// units and sums of values.
 	halvings uint8
@@ -29,7 +34,7 @@ type experiment struct {
 	since                                    int64 // of the first event that counts; 0: none yet
 	exposures, dropped, moved                int64
 	overridden, forced, paused               int64
-	foreign                                  int64 // from plans that are not known
+	untested                                 int64 // units dealt by shares that are not known
 	weightless                               int64 // by chance in a variant of weight 0
 	counted, repeated, early, late, noMetric int64 // outcomes
 	notSampled                               int64
@@ -116,6 +121,9 @@ func (x *experiment) adopt(e *abtest.Experiment, plan int) (stale uint8) {
 		}
 		a.def = v
 		shares[i] = float64(v.Weight()) / abtest.Buckets
+	}
+	if !slices.Equal(shares, x.weights) {
+		x.weights, x.strangers = shares, nil
 	}
 	x.shares[plan] = shares
 	stale = x.adoptMetrics(e.Metrics())

@@ -18,9 +18,10 @@ type guard struct {
 type watch struct {
 	arm int
 	// reported: the trip was returned by Guardrails, at that time, in that text.
-	reported bool
-	at       int64
-	text     string
+	// carriedOut: a plan has shown since that the variant does not serve.
+	reported, carriedOut bool
+	at                   int64
+	text                 string
 }
 
 // tripKey counts trips.
@@ -33,14 +34,16 @@ type measured struct {
 	n                int64 // answers, or units
 	tally            tally
 	moments          stats.Moments // of feedback
+	successes        int64         // units that converted
 }
 
 // Guardrails are the guardrails that variants have broken, beyond what chance can
-// explain. Each is returned once, until a plan shows the variant held or changed,
-// or the metric was within its bounds again for a window.
+// explain. Each is returned once, until a plan shows the variant changed, or the
+// metric is within its bounds again; but again every minute as long as what it asks
+// for is not carried out: the caller may have failed.
 func (r *Readout) Guardrails(now time.Time) []Trip {
 	r.mu.Lock()
-	r.now = max(r.now, now.UnixNano())
+	r.now = now.UnixNano() // which may be earlier than before, if the clock was put back
 	names := append([]string(nil), r.order...)
 	r.mu.Unlock()
 	var trips []Trip
@@ -76,18 +79,24 @@ func (x *experiment) trip(g *guard, w *watch, now int64) bool {
 	}
 	l := x.look(g, w, now)
 	switch {
-	case w.reported:
-		if l.state == within && now-w.at > max(g.Window, int64(time.Minute)) {
+	case l.state != broken:
+		if l.state == within && now-w.at > max(g.Window, remindAfter) {
 			w.reported = false
 		}
 		return false
-	case l.state != broken:
-		return false
+	case w.reported:
+		if g.Action == abtest.Alert || w.carriedOut || now-w.at < remindAfter {
+			return false
+		}
+	default:
+		x.trips[tripKey{x.arms[w.arm].name, g.Metric}]++
 	}
 	w.reported, w.at, w.text = true, now, l.text()
-	x.trips[tripKey{x.arms[w.arm].name, g.Metric}]++
 	return true
 }
+
+// remindAfter is when a trip is reported again, of a variant that should not serve.
+const remindAfter = int64(time.Minute)
 
 // watching says whether the variant serves, so that something can be done.
 func (x *experiment) watching(w *watch) bool {
@@ -105,6 +114,9 @@ const (
 	chance
 	broken
 )
+
+// lookStates are the names in a report.
+var lookStates = [...]string{tooFew: "too_few", within: "within", chance: "chance", broken: "broken"}
 
 // look is what a guardrail sees of a variant now.
 type look struct {
@@ -197,21 +209,14 @@ func quantileOf(metric string) (q float64, ok bool) {
 	return 0, false
 }
 
-// measureOutcomes is about feedback. A conversion is measured as if one unit more had
-// converted and one more had not: where nobody converts there is no variance to
-// compare with, and that is when a guardrail is needed most.
+// measureOutcomes is about feedback, in percent for a conversion.
 func (x *experiment) measureOutcomes(g *guard, a *arm) measured {
 	m := x.metric([]byte(g.Metric))
-	o := &a.outcomes[m.slot]
-	if m.Value {
-		moments := a.sums(m.slot)
-		return measured{value: moments.Mean, n: a.units, moments: moments}
+	moments := a.moments(m)
+	if !m.Value {
+		moments = scaled(moments, percent)
 	}
-	out := measured{n: a.units, moments: scaled(stats.Proportion(float64(o.converted)+1, float64(a.units)+2), percent)}
-	if a.units > 0 {
-		out.value = percent * float64(o.converted) / float64(a.units)
-	}
-	return out
+	return measured{value: moments.Mean, n: a.units, moments: moments, successes: a.outcomes[m.slot].converted}
 }
 
 // sums are the moments of a value over all units of the arm: those without one add
@@ -244,8 +249,11 @@ func (g *guard) limit(m *measured) {
 		return
 	}
 	switch {
-	case g.Feedback != nil:
+	case g.Feedback != nil && g.Feedback.Value:
 		m.low, m.high = stats.MeanSequence(m.moments, chanceAlpha, 0)
+	case g.Feedback != nil:
+		low, high := stats.ProportionSequence(float64(m.successes), float64(m.n), chanceAlpha)
+		m.low, m.high = low*percent, high*percent
 	case g.Metric == meanScore:
 		m.low, m.high = meanLimits(m.tally.scores)
 	case m.n > 0:

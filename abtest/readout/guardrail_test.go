@@ -41,7 +41,8 @@ func (s *traffic) in(variant string, share float64, edit func(*exposure.Event)) 
 	}
 }
 
-func guard1(metric string, edit func(*abtest.GuardrailConfig)) func(*abtest.ExperimentConfig) {
+// watched adds a guardrail on a metric.
+func watched(metric string, edit func(*abtest.GuardrailConfig)) func(*abtest.ExperimentConfig) {
 	g := abtest.GuardrailConfig{Metric: metric}
 	edit(&g)
 	return guarded(g)
@@ -52,7 +53,7 @@ func newTraffic(t *testing.T, perSecond int, edits ...func(*abtest.ExperimentCon
 }
 
 func TestErrorRateTrips(t *testing.T) {
-	s := newTraffic(t, 30, guard1("error_rate", func(g *abtest.GuardrailConfig) { g.MaxIncrease = ptr(5.0) }))
+	s := newTraffic(t, 30, watched("error_rate", func(g *abtest.GuardrailConfig) { g.MaxIncrease = ptr(5.0) }))
 	if trips := s.run(time.Minute, s.in("control", 0, failing)); len(trips) != 0 {
 		t.Fatalf("trips without errors: %v", trips)
 	}
@@ -78,7 +79,7 @@ func TestErrorRateTrips(t *testing.T) {
 
 // An error that another variant papers over is one of the variant's nonetheless.
 func TestFallbackAnswersAreErrorsOfTheVariant(t *testing.T) {
-	s := newTraffic(t, 30, guard1("error_rate", func(g *abtest.GuardrailConfig) { g.Max = ptr(5.0) }))
+	s := newTraffic(t, 30, watched("error_rate", func(g *abtest.GuardrailConfig) { g.Max = ptr(5.0) }))
 	trips := s.run(time.Minute, s.in("treatment", 0.5, func(e *exposure.Event) {
 		e.Served, e.Degraded = "control", []string{"fallback_variant"}
 	}))
@@ -102,7 +103,7 @@ func TestChanceDoesNotTrip(t *testing.T) {
 		{"p50_ms", 10, 8 * time.Hour, func(g *abtest.GuardrailConfig) { g.MaxIncrease, g.MaxDecrease, g.MinRequests = ptr(0.0), ptr(0.0), 10 }},
 		{"mean_score", 10, 8 * time.Hour, func(g *abtest.GuardrailConfig) { g.MaxIncrease, g.MaxDecrease, g.MinRequests = ptr(0.0), ptr(0.0), 1 }},
 	} {
-		s := newTraffic(t, f.perSecond, guard1(f.metric, f.edit))
+		s := newTraffic(t, f.perSecond, watched(f.metric, f.edit))
 		exceeded, parts := 0, time.Duration(8)
 		if raceEnabled {
 			f.span /= 12
@@ -147,7 +148,7 @@ func TestEachMetricTrips(t *testing.T) {
 		{"mean_score", "max_decrease", func(g *abtest.GuardrailConfig) { g.MaxDecrease = ptr(0.2) }, 0.5, func(e *exposure.Event) { e.Score -= 1 }},
 		{"mean_score", "min", func(g *abtest.GuardrailConfig) { g.Min = ptr(0.1) }, 0.5, func(e *exposure.Event) { e.Score -= 1 }},
 	} {
-		s := newTraffic(t, 60, guard1(f.metric, f.guard))
+		s := newTraffic(t, 60, watched(f.metric, f.guard))
 		with := func(share float64) func(*exposure.Event) {
 			in := s.in("treatment", share, f.edit)
 			return func(e *exposure.Event) {
@@ -158,14 +159,14 @@ func TestEachMetricTrips(t *testing.T) {
 		if trips := s.run(2*time.Minute, with(0)); len(trips) != 0 {
 			t.Errorf("%s %s trips for nothing: %v", f.metric, f.bound, trips)
 		}
-		if trips := s.run(2*time.Minute, with(f.share)); len(trips) != 1 || !strings.Contains(trips[0].Text, ": "+f.bound+" ") {
+		if trips := s.run(time.Minute, with(f.share)); len(trips) != 1 || !strings.Contains(trips[0].Text, ": "+f.bound+" ") {
 			t.Errorf("%s %s: %v; %s", f.metric, f.bound, trips, s.see().Guardrails[0].Text)
 		}
 	}
 }
 
 func TestMinRequests(t *testing.T) {
-	s := newTraffic(t, 2, guard1("error_rate", func(g *abtest.GuardrailConfig) { g.Max, g.MinRequests = ptr(1.0), 1000 }))
+	s := newTraffic(t, 2, watched("error_rate", func(g *abtest.GuardrailConfig) { g.Max, g.MinRequests = ptr(1.0), 1000 }))
 	if trips := s.run(5*time.Minute, failing); len(trips) != 0 {
 		t.Errorf("%v", trips)
 	}
@@ -174,10 +175,21 @@ func TestMinRequests(t *testing.T) {
 	}
 }
 
+// A caller who failed to hold the variant is told again.
+func TestTripsThatAreNotCarriedOut(t *testing.T) {
+	s := newTraffic(t, 30, watched("error_rate", func(g *abtest.GuardrailConfig) { g.Max = ptr(5.0) }))
+	if n := len(s.run(10*time.Minute, s.in("treatment", 0.5, failing))); n != 10 {
+		t.Errorf("%d reports in ten minutes", n)
+	}
+	if notes := strings.Join(s.see().Notes, "\n"); !strings.Contains(notes, "has tripped 1 times") {
+		t.Error(notes)
+	}
+}
+
 // A variant that recovers and breaks again is reported again; one that stays broken
 // is not.
 func TestTripsAreReportedOnce(t *testing.T) {
-	s := newTraffic(t, 30, guard1("error_rate", func(g *abtest.GuardrailConfig) { g.Max, g.Action = ptr(5.0), "alert" }))
+	s := newTraffic(t, 30, watched("error_rate", func(g *abtest.GuardrailConfig) { g.Max, g.Action = ptr(5.0), "alert" }))
 	bad, good := s.in("treatment", 0.5, failing), s.in("treatment", 0, failing)
 	if n := len(s.run(10*time.Minute, bad)); n != 1 {
 		t.Errorf("%d reports of one trip", n)
@@ -193,8 +205,26 @@ func TestTripsAreReportedOnce(t *testing.T) {
 	}
 }
 
+// When the clock is put back an hour, guardrails go on.
+func TestClockThatIsPutBack(t *testing.T) {
+	s := newTraffic(t, 30, watched("error_rate", func(g *abtest.GuardrailConfig) { g.Max = ptr(5.0) }))
+	s.run(2*time.Minute, s.in("treatment", 0, failing))
+	s.at -= 3600 * second
+	if n := len(s.run(time.Minute, s.in("treatment", 0.5, failing))); n != 1 {
+		t.Errorf("%d trips", n)
+	}
+	// An answer that comes late does not bring down the window.
+	w := newWindow(60 * second)
+	o := answer{}
+	w.add(1000*second, &o)
+	w.add(938*second, &o)
+	if n := w.sum(1000 * second).answers; n != 1 {
+		t.Errorf("%d answers in the window", n)
+	}
+}
+
 func TestHoldAndResume(t *testing.T) {
-	cfg := split(guard1("error_rate", func(g *abtest.GuardrailConfig) { g.Max = ptr(5.0) }))
+	cfg := split(watched("error_rate", func(g *abtest.GuardrailConfig) { g.Max = ptr(5.0) }))
 	s := newTraffic(t, 30)
 	s.edit(cfg)
 	bad, good := s.in("treatment", 0.5, failing), s.in("treatment", 0, failing)
@@ -241,7 +271,7 @@ func TestFeedbackGuardrails(t *testing.T) {
 		{"purchase", "max_ratio", func(g *abtest.GuardrailConfig) { g.MaxRatio = ptr(1.5) }, map[string]float64{"control": 0.1, "treatment": 0.3}},
 		{"revenue", "max_increase", func(g *abtest.GuardrailConfig) { g.MaxIncrease = ptr(1.0) }, map[string]float64{"control": 0.1, "treatment": 0.5}},
 	} {
-		cfg := split(purchases, guard1(f.metric, f.guard))
+		cfg := split(purchases, watched(f.metric, f.guard))
 		l := newLab(t, Options{}, cfg)
 		run := func(users int, from int, chance map[string]float64) (trips []Trip) {
 			for i := from; i < from+users; i++ {

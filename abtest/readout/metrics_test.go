@@ -16,7 +16,7 @@ import (
 
 func TestMetrics(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
-	cfg := split(purchases, guard1("error_rate", func(g *abtest.GuardrailConfig) { g.Max, g.MinRequests = ptr(5.0), 1 }))
+	cfg := split(purchases, watched("error_rate", func(g *abtest.GuardrailConfig) { g.Max, g.MinRequests = ptr(5.0), 1 }))
 	l := newLab(t, Options{Reg: reg}, cfg)
 	for i := range 200 {
 		l.serve(user(i), func(e *exposure.Event) {
@@ -78,7 +78,7 @@ func TestErrorsOfTheClient(t *testing.T) {
 // Everything at once, for the race detector.
 func TestConcurrentUse(t *testing.T) {
 	reg := prometheus.NewRegistry()
-	cfgs := []abtest.Config{split(purchases, guard1("p99_ms", func(g *abtest.GuardrailConfig) { g.MaxRatio = ptr(2.0) })),
+	cfgs := []abtest.Config{split(purchases, watched("p99_ms", func(g *abtest.GuardrailConfig) { g.MaxRatio = ptr(2.0) })),
 		split(func(e *abtest.ExperimentConfig) { e.Salt = "other" }), {}}
 	l := newLab(t, Options{Units: 1000, Requests: 100, Reg: reg}, cfgs[0])
 	var plans []*abtest.Plan
@@ -118,7 +118,7 @@ func TestConcurrentUse(t *testing.T) {
 }
 
 func TestNoAllocations(t *testing.T) {
-	cfg := split(purchases, guard1("p99_ms", func(g *abtest.GuardrailConfig) { g.MaxRatio = ptr(2.0) }))
+	cfg := split(purchases, watched("p99_ms", func(g *abtest.GuardrailConfig) { g.MaxRatio = ptr(2.0) }))
 	l := newLab(t, Options{}, cfg)
 	e := *l.serve("anna", func(e *exposure.Event) { e.Score, e.HasScore = 0.5, true })
 	byUnit := exposure.Feedback{At: l.at, Unit: e.Unit, Outcome: []byte("revenue"), Value: 1}

@@ -17,7 +17,7 @@ func (x *experiment) notes(p *Report) []string {
 	if p.SRM.Alert {
 		note(1, "sample ratio mismatch (p %.2g): the units are not split as the weights say, so that no comparison can be trusted; look for what loses or adds exposures of one variant", p.SRM.PValue)
 	}
-	note(x.foreign, "%d exposures came from plans that the readout has not seen; their expected shares are taken from the present plan, so that the test of the split may be wrong", x.foreign)
+	note(x.untested, "%d units are not in the test of the split: they were exposed under other weights, by plans that the readout has not seen", x.untested)
 	note(x.weightless, "%d units were put by chance into variants that have no weight; they are not in the test of the split", x.weightless)
 	note(x.dropped, "%d exposures were left out: they are of an earlier salt, or of a variant that the experiment does not have", x.dropped)
 	note(int64(x.halvings), "one unit in %d is kept, chosen at random; numbers of units are estimates, and statistics are of those kept", 1<<x.halvings)

@@ -24,7 +24,7 @@ const (
 // Options bound what a Readout keeps. A zero stands for its default.
 type Options struct {
 	// Units is how many units are kept, over all experiments; a value metric's sum of
-	// a unit counts as another one. Each takes up to 40 bytes.
+	// a unit counts as another one. Each takes some 40 bytes.
 	Units int
 	// Requests is about how many of the latest requests feedback can be joined to:
 	// nineteen of twenty of so many, and all but one in a thousand of half as many.
@@ -71,7 +71,7 @@ type Readout struct {
 	order       []string      // of the experiments in the file
 	units       unitTable
 	requests    requestTable
-	now         int64 // of the newest event, or the time that Guardrails was given
+	now         int64 // the time that Guardrails was given, or of an event after that
 	unmatched   UnmatchedReport
 }
 
@@ -129,17 +129,6 @@ func (r *Readout) Exposed(e *exposure.Event, _ bool) {
 	}
 }
 
-// sharesOf are the shares of the experiment's arms in the plan that an event came
-// from. Not ours: the experiment was another one then.
-func (r *Readout) sharesOf(x *experiment, e *exposure.Event) (shares []float64, ours bool) {
-	slot, known := r.plans.find(e.Plan)
-	if !known {
-		x.foreign++
-		return x.shares[r.plans.current], true
-	}
-	return x.shares[slot], x.shares[slot] != nil
-}
-
 // exposed keeps a unit that is new, if it is in the sample.
 func (r *Readout) exposed(x *experiment, arm int, key uint64, e *exposure.Event, shares []float64) {
 	if !x.sampled(key) {
@@ -161,7 +150,5 @@ func (r *Readout) exposed(x *experiment, arm int, key uint64, e *exposure.Event,
 	r.units.add(unit{key: key, at: e.At, experiment: x.id, variant: uint8(arm)})
 	x.entries++
 	x.arms[arm].units++
-	if e.Reason == abtest.ReasonSplit && !x.srm.Add(arm, shares) {
-		x.weightless++
-	}
+	x.test(arm, e.Reason, shares)
 }

@@ -35,8 +35,11 @@ func simulate(l *lab, users, looks int, chance map[string]float64) (verdicts []s
 // In 100 experiments of equal variants, each looked at 40 times, the chance of any
 // false verdict is 5 percent, and of a false alarm about the split 0.1 percent.
 func TestEqualVariantsStayUndecided(t *testing.T) {
-	wrong := 0
-	for i := range 100 {
+	wrong, experiments := 0, 100
+	if raceEnabled {
+		experiments = 10
+	}
+	for i := range experiments {
 		l := newLab(t, Options{Units: 10_000, Requests: 100}, split(purchases, func(e *abtest.ExperimentConfig) { e.Salt = user(i) }))
 		l.random = rand.New(rand.NewPCG(uint64(i), 1))
 		verdicts, alerts := simulate(l, 4000, 40, map[string]float64{"control": 0.2, "treatment": 0.2})
@@ -51,7 +54,7 @@ func TestEqualVariantsStayUndecided(t *testing.T) {
 		}
 	}
 	if wrong > 5 {
-		t.Errorf("%d of 100 experiments had a false verdict at some time", wrong)
+		t.Errorf("%d of %d experiments had a false verdict at some time", wrong, experiments)
 	}
 }
 
@@ -73,62 +76,6 @@ func TestLiftIsFound(t *testing.T) {
 	l.edit(split(purchases, func(e *abtest.ExperimentConfig) { e.Metrics[0].Goal = "down" }))
 	if got := l.see().outcome("purchase", "treatment"); got.Verdict != Worse || got.Converted != v.Converted {
 		t.Errorf("with goal down: %s, %d converted", got.Verdict, got.Converted)
-	}
-}
-
-func TestLostExposuresRaiseTheAlarm(t *testing.T) {
-	l := newLab(t, Options{}, split(purchases))
-	l.lost = func(e *exposure.Event) bool { return e.Assigned == "treatment" && l.random.Float64() < 0.05 }
-	for i := range 60_000 {
-		l.serve(user(i))
-	}
-	p := l.see()
-	if !p.SRM.Alert || p.SRM.PValue > 0.001 || *p.SRM.ChiSquareP > 0.001 {
-		t.Errorf("%+v", p.SRM)
-	}
-	if len(p.Notes) == 0 || !strings.Contains(p.Notes[0], "mismatch") {
-		t.Errorf("notes %q", p.Notes)
-	}
-	if c := p.variant("control"); *c.Share < 0.505 || *c.ExpectedShare != 0.5 {
-		t.Errorf("share %v, expected %v", *c.Share, *c.ExpectedShare)
-	}
-}
-
-// Weights may change while an experiment runs: units are expected by those of the
-// time they came.
-func TestWeightsChangeUnderway(t *testing.T) {
-	weigh := func(control float64) abtest.Config {
-		return split(purchases, func(e *abtest.ExperimentConfig) {
-			e.Variants[0].Weight, e.Variants[1].Weight = ptr(control), ptr(100-control)
-		})
-	}
-	l := newLab(t, Options{}, weigh(50))
-	for i := range 20_000 {
-		if i == 10_000 {
-			l.edit(weigh(90))
-		}
-		l.serve(user(i))
-	}
-	p := l.see()
-	if p.SRM.Alert || *p.SRM.ChiSquareP < 0.001 {
-		t.Errorf("%+v", p.SRM)
-	}
-	if c := p.variant("control"); math.Abs(*c.ExpectedShare-0.7) > 1e-9 || c.Weight != 90 {
-		t.Errorf("expected share %v, weight %v", *c.ExpectedShare, c.Weight)
-	}
-	// The first 10,000 come back: four in ten of them are now in the control.
-	for i := range 10_000 {
-		l.serve(user(i))
-	}
-	q := l.see()
-	if q.Moved < 3500 || q.Moved > 4500 {
-		t.Errorf("%d moved, want some 4000", q.Moved)
-	}
-	if q.variant("control").Units != p.variant("control").Units || q.SRM != p.SRM && *q.SRM.ChiSquare != *p.SRM.ChiSquare {
-		t.Error("units that came back were counted anew")
-	}
-	if q.Exposures != 30_000 || q.Requests != 30_000 {
-		t.Errorf("%d exposures, %d requests", q.Exposures, q.Requests)
 	}
 }
 
@@ -252,35 +199,6 @@ func TestExperimentsBeginAnewAndEnd(t *testing.T) {
 		t.Error("the report of an experiment that is gone is still there")
 	}
 	l.readout.Exposed(&late, true)
-}
-
-// A plan that the readout was never given, as in a log of last month.
-func TestUnknownPlansAreSaid(t *testing.T) {
-	l := newLab(t, Options{}, split())
-	l.serve(user(1), func(e *exposure.Event) { e.Plan = abtest.Digest{1} })
-	l.serve(user(2), func(e *exposure.Event) { e.Assigned = "nobody" })
-	p := l.see()
-	if p.Exposures != 1 || p.Dropped != 1 || len(p.Notes) != 2 || !strings.Contains(p.Notes[0], "plans that the readout has not seen") {
-		t.Errorf("%d exposures, %d dropped, notes %q", p.Exposures, p.Dropped, p.Notes)
-	}
-}
-
-func TestManyPlans(t *testing.T) {
-	l := newLab(t, Options{}, split())
-	var early []exposure.Event
-	for i := range 3 * plansKept {
-		weight := float64(30 + i)
-		l.edit(split(func(e *abtest.ExperimentConfig) {
-			e.Variants[0].Weight, e.Variants[1].Weight = ptr(weight), ptr(100-weight)
-		}))
-		early = append(early, l.event(user(i)))
-	}
-	for i := range early {
-		l.readout.Exposed(&early[i], true)
-	}
-	if x := l.readout.experiments["checkout"]; x.foreign != 2*plansKept || x.exposures != 3*plansKept {
-		t.Errorf("%d exposures, %d of them from unknown plans, want %d", x.exposures, x.foreign, 2*plansKept)
-	}
 }
 
 func TestOptionsAreChecked(t *testing.T) {

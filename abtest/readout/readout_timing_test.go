@@ -3,6 +3,7 @@ package readout
 import (
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 	"time"
 
@@ -29,18 +30,19 @@ func busy(b testing.TB, units int) (*lab, []exposure.Event) {
 	return l, some
 }
 
+// BenchmarkExposed is an event of any of so many units that are known.
 func BenchmarkExposed(b *testing.B) {
 	for _, units := range [...]int{1000, 700_000} {
 		b.Run(fmt.Sprintf("units=%d", units), func(b *testing.B) {
-			l, some := busy(b, units)
-			id := make([]byte, 16)
+			l, _ := busy(b, units)
+			e := l.event(user(0))
+			request, unit := make([]byte, 16), []byte("user-")
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
-				e := &some[i%len(some)]
-				e.At += 1000
-				id[0], id[1], id[2], id[3] = byte(i), byte(i>>8), byte(i>>16), byte(i>>24)
-				e.RequestID = id
-				l.readout.Exposed(e, false)
+				request[0], request[1], request[2], request[3] = byte(i), byte(i>>8), byte(i>>16), byte(i>>24)
+				unit = strconv.AppendInt(unit[:5], l.random.Int64N(int64(units)), 10)
+				e.At, e.RequestID, e.Unit = e.At+1000, request, unit
+				l.readout.Exposed(&e, false)
 			}
 		})
 	}

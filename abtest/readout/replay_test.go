@@ -63,8 +63,8 @@ func replayed(t *testing.T, dir string, cfg abtest.Config) *lab {
 
 // A log of every event gives the same report, samples included.
 func TestFilesGiveTheSameReport(t *testing.T) {
-	cfg := split(purchases, guard1("error_rate", func(g *abtest.GuardrailConfig) { g.Max = ptr(5.0) }),
-		guard1("p99_ms", func(g *abtest.GuardrailConfig) { g.MaxRatio = ptr(2.0) }))
+	cfg := split(purchases, watched("error_rate", func(g *abtest.GuardrailConfig) { g.Max = ptr(5.0) }),
+		watched("p99_ms", func(g *abtest.GuardrailConfig) { g.MaxRatio = ptr(2.0) }))
 	live, dir := recorded(t, 0, cfg)
 	want, got := live.see(), replayed(t, dir, cfg).see()
 	if want.Exposures != 6000 || want.Sample == 1 || want.Feedback.Counted == 0 || want.Feedback.NoMetric == 0 {

@@ -222,6 +222,9 @@ type GuardrailReport struct {
 	// is of, ControlRequests the control's.
 	Requests        int64 `json:"requests"`
 	ControlRequests int64 `json:"control_requests"`
+	// State is too_few (answers to say), within, chance (beyond the bound, which may be
+	// chance) or broken.
+	State string `json:"state"`
 	// Tripped: the bound is broken now, beyond chance, or was when it was last
 	// reported, and the variant has not been changed since.
 	Tripped bool   `json:"tripped"`

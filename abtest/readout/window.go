@@ -45,12 +45,13 @@ func newWindow(length int64) *window {
 	return &window{length: length, width: max(length/windowSlots, 1)}
 }
 
-// add counts an answer. One that is older than the window does not count.
+// add counts an answer. One that is a little older than the window does not count;
+// what is much older shows that the clock was put back, and begins anew.
 func (w *window) add(at int64, o *answer) {
 	n := at / w.width
 	s := &w.slots[int(uint64(n)%uint64(len(w.slots)))]
 	if s.number != n {
-		if n < s.number {
+		if n < s.number && s.number-n <= 2*windowSlots+2 {
 			return
 		}
 		kept := s.latencies

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"hotpath/abtest"
@@ -20,6 +21,7 @@ func (g *gateway) watchGuardrails(ctx context.Context) {
 	}
 	tick := time.NewTicker(g.config.Experiments.Readout.GuardrailInterval)
 	defer tick.Stop()
+	var mismatched []string
 	for {
 		select {
 		case <-ctx.Done():
@@ -28,8 +30,21 @@ func (g *gateway) watchGuardrails(ctx context.Context) {
 			for _, trip := range g.readout.Guardrails(now) {
 				g.trip(ctx, trip)
 			}
+			mismatched = g.watchSplits(mismatched)
 		}
 	}
+}
+
+// watchSplits logs the experiments whose split has become wrong since before, and
+// returns all that are.
+func (g *gateway) watchSplits(before []string) []string {
+	now := g.readout.Mismatched()
+	for _, name := range now {
+		if !slices.Contains(before, name) {
+			g.log.Warn("sample ratio mismatch: the units of the experiment do not split as the weights say, so that its results cannot be trusted; see `gateway experiments report`", "experiment", name)
+		}
+	}
+	return now
 }
 
 // trip does what a guardrail says.

@@ -75,7 +75,7 @@ func healthy() *readout.Report {
 			{Metric: "p99_ms", Action: "pause", Variant: "treatment", Bound: "max_ratio 2", Window: "1m0s", Value: num(8.1), ControlValue: num(5.0), Requests: 4120, ControlRequests: 5003, Text: "p99_ms of treatment is 8.1 ms"},
 			{Metric: "purchase", Action: "alert", Variant: "distilled", Bound: "max_decrease 5", ControlValue: num(11.66), Requests: 6013, ControlRequests: 30188, Text: "too few units to say"},
 		},
-		Notes: []string{"the weights were changed on 2026-11-18: the expected shares are of both times"},
+		Notes: []string{"412 exposures of users listed for a variant do not count", "37 exposures of a forced variant do not count"},
 	}
 }
 
@@ -93,6 +93,7 @@ func broken() *readout.Report {
 		},
 		Guardrails: []readout.GuardrailReport{{Metric: "error_rate", Action: "rollback", Variant: "new", Bound: "max 2", Window: "1m0s", Value: num(7.45), ControlValue: num(0),
 			Requests: 5504, ControlRequests: 6500, Tripped: true, Text: "error_rate of new is 7.45% (410 of 5504), above max 2"}},
+		Notes: []string{"one unit in 4 is kept, chosen at random; numbers of units are estimates, and statistics are of those kept"},
 	}
 }
 

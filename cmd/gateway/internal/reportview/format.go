@@ -185,35 +185,14 @@ func guardrailState(g *readout.GuardrailReport) string {
 	switch {
 	case g.Tripped:
 		return "✕ tripped"
-	case g.Value == nil:
+	case g.Value == nil, g.State == "too_few":
 		return "… too few"
+	case g.State == "chance":
+		return "~ beyond, may be chance"
+	case g.State == "broken":
+		return "✕ broken"
 	}
 	return "✓ holds"
-}
-
-// setAside says how many events are in no comparison, and why; empty: none are.
-func setAside(r *readout.Report) string {
-	var all []string
-	for _, s := range []struct {
-		n    int64
-		what string
-	}{
-		{r.Overridden, "overridden"}, {r.Forced, "forced"}, {r.Paused, "while paused"}, {r.Dropped, "of another salt or variant"},
-		{r.Moved, plural(r.Unit) + " seen in two variants"},
-	} {
-		if s.n > 0 {
-			all = append(all, count(s.n)+" "+s.what)
-		}
-	}
-	return strings.Join(all, ", ")
-}
-
-// sampled says what part of the units is followed; empty: all.
-func sampled(r *readout.Report) string {
-	if r.Sample >= 1 || r.Sample <= 0 {
-		return ""
-	}
-	return fmt.Sprintf("1 of %.0f %s is followed", 1/r.Sample, plural(r.Unit))
 }
 
 // outcomes says what became of the feedback; empty: there was none.

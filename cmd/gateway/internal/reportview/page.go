@@ -54,7 +54,7 @@ func newView(r *readout.Report) view {
 func HTML(reports []*readout.Report, made time.Time) ([]byte, error) {
 	t, err := template.New("report").Funcs(template.FuncMap{
 		"count": count, "moment": moment, "lasted": lasted, "level": level, "plural": plural, "percent": percent, "probability": probability,
-		"sampled": sampled, "setAside": setAside, "outcomes": outcomes, "verdict": verdict, "score": score, "marks": marks,
+		"outcomes": outcomes, "verdict": verdict, "score": score, "marks": marks,
 		"splitVerdict": splitVerdict, "state": guardrailState,
 		"ratio": func(v *float64) string { return shown(v, percent) },
 		"ms":    func(v *float64) string { return shown(v, milliseconds) },

@@ -33,11 +33,6 @@ func writeReport(b *strings.Builder, r *readout.Report) {
 		fmt.Fprintf(b, "; %s to %s UTC (%s)\n", moment(r.Since), moment(r.At), lasted(r))
 	}
 	fmt.Fprintf(b, "%s exposures, %s requests; intervals of %s\n", count(r.Exposures), count(r.Requests), level(r))
-	for _, line := range []struct{ before, text string }{{"", sampled(r)}, {"left out: ", setAside(r)}} {
-		if line.text != "" {
-			fmt.Fprintf(b, "%s%s\n", line.before, line.text)
-		}
-	}
 	b.WriteByte('\n')
 	writeVariants(b, r)
 	fmt.Fprintf(b, "split %s", splitVerdict(r))
@@ -45,9 +40,6 @@ func writeReport(b *strings.Builder, r *readout.Report) {
 		fmt.Fprintf(b, " (looked at once, chi-square: p %s)", probability(*r.SRM.ChiSquareP))
 	}
 	b.WriteByte('\n')
-	if r.SRM.Alert {
-		fmt.Fprintf(b, "Do not trust any comparison of the variants: %s get lost or are counted on the way to some of them.\n", plural(r.Unit))
-	}
 	writeMetrics(b, r)
 	writeGuardrails(b, r)
 	if text := outcomes(&r.Feedback); text != "" {

@@ -55,7 +55,7 @@ func TestPage(t *testing.T) {
 		"prefers-color-scheme: dark", `aria-label="Lift of each metric, risk-gbm"`, `aria-label="Share of each variant, risk-gbm"`,
 		`aria-label="Latency of each variant, risk-gbm"`, `aria-label="Predictions of each variant, risk-gbm"`,
 		"▲ better", "▼ worse", "+10.7% [+4.6%, +16.8%]", "✓ as planned", "✕ not as planned", "✕ tripped", "held back", "rank&lt;new&gt;",
-		"no lift can be told yet", "1 of 4 sessions is followed", "Nothing has been seen yet.",
+		"no lift can be told yet", "<li>one unit in 4 is kept", "Nothing has been seen yet.",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page lacks %q", want)

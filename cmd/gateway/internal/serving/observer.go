@@ -24,10 +24,8 @@ func (o *Observer) Observe(x *router.Exchange, refusal *router.Error, took time.
 	if a.Variant == nil {
 		return
 	}
-	var unit [exposure.MaxUnit]byte
-	r := x.Assignable()
 	e := exposure.Event{
-		At: time.Now().UnixNano(), RequestID: x.Request.RequestID, Unit: a.Experiment.AppendUnit(unit[:0], &r), UnitName: a.Experiment.Unit(),
+		At: time.Now().UnixNano(), RequestID: x.Request.RequestID, Unit: x.AssignedUnit(), UnitName: a.Experiment.Unit(),
 		Experiment: a.Experiment.Name(), Assigned: a.Variant.Name(), Reason: a.Reason, Bucket: a.Bucket,
 		Model: x.Lane.Model, Version: x.Lane.Version, Plan: x.Plan().Digest(), Generation: x.Generation(),
 		Via: vias[x.Via], Code: router.OK.String(), NonFinite: x.NonFinite,
