@@ -186,16 +186,26 @@ func (m *Metrics) keepArms(plan *abtest.Plan) {
 			}
 		}
 		m.arms.Delete(key)
-		labels := prometheus.Labels{"experiment": key.experiment, "variant": key.variant}
-		// Only the series of its role: a shadow that was promoted has others now.
-		if key.shadow {
-			m.shadowRuns.DeletePartialMatch(labels)
-			m.shadowDiff.DeletePartialMatch(labels)
-		} else {
-			m.assignments.DeletePartialMatch(labels)
-		}
+		m.dropArm(key)
 		return true
 	})
+}
+
+// dropArm deletes the series of a variant's role: a shadow that was promoted has
+// others now. Each is named in full, since a partial match looks at all there are.
+func (m *Metrics) dropArm(key armKey) {
+	if key.shadow {
+		m.shadowDiff.DeleteLabelValues(key.experiment, key.variant)
+		for _, result := range shadowResults {
+			m.shadowRuns.DeleteLabelValues(key.experiment, key.variant, result)
+		}
+		return
+	}
+	for _, r := range abtest.Reasons() {
+		if r.Assigns() {
+			m.assignments.DeleteLabelValues(key.experiment, key.variant, r.String())
+		}
+	}
 }
 
 func (a *ArmMetrics) assigned(r abtest.Reason)    { a.byReason[r].Inc() }

@@ -11,6 +11,8 @@ import (
 	"os/signal"
 
 	"github.com/spf13/cobra"
+
+	"hotpath/models/strictyaml"
 )
 
 func newExperimentsEditCommand(a *app) *cobra.Command {
@@ -82,5 +84,5 @@ func (a *app) openEditor(ctx context.Context, path string) ([]byte, error) {
 	if err := cmd.Run(); err != nil {
 		return nil, fmt.Errorf("the editor %q failed: %w", editor, err)
 	}
-	return readSmallFile(path)
+	return strictyaml.ReadFile(path)
 }

@@ -18,7 +18,7 @@ const stdinName = "-"
 // readInput reads a small file, or standard input.
 func (a *app) readInput(name string) ([]byte, error) {
 	if name != stdinName {
-		data, err := readSmallFile(name)
+		data, err := strictyaml.ReadFile(name)
 		if err != nil {
 			return nil, wrongError{err}
 		}

@@ -20,7 +20,7 @@ type schemaFile struct {
 func readSchema(file string) (s schemaFile, err error) {
 	var data []byte
 	if file != "" {
-		if data, err = readSmallFile(file); err != nil {
+		if data, err = strictyaml.ReadFile(file); err != nil {
 			return s, fmt.Errorf("features.schema: %w", err)
 		}
 		if err := strictyaml.Decode(file, data, &s.config); err != nil {

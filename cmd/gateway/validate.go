@@ -124,7 +124,7 @@ func (v *validator) readExperiments() {
 		return
 	}
 	var err error
-	if v.planText, err = readSmallFile(file); err == nil {
+	if v.planText, err = strictyaml.ReadFile(file); err == nil {
 		v.plan, err = experiments.Compile(file, v.planText)
 	}
 	v.addRead(file, err)

@@ -64,7 +64,7 @@ func (v *validator) models(ctx context.Context, schemaOK bool) {
 // named checks that the versions that a model's config.yaml names are there.
 func (v *validator) named(m repository.ModelStatus) {
 	file := filepath.Join(v.config.Models.Dir, m.Name, "config.yaml")
-	data, err := readSmallFile(file)
+	data, err := strictyaml.ReadFile(file)
 	if err != nil {
 		return // there is none, or its versions say why it cannot be read
 	}

@@ -5,28 +5,18 @@ package durable
 import (
 	"errors"
 	"os"
-	"path/filepath"
 )
 
 // Replace gives a file other content so that a crash leaves the old or the new
 // one. What it writes to first lies beside the file under a name made of
 // temporary (as for os.CreateTemp), and may be left there by a crash.
 func Replace(name, temporary string, data []byte) error {
-	dir := filepath.Dir(name)
-	f, err := os.CreateTemp(dir, temporary)
+	s, err := stage(name, temporary, data, false)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-		return err
-	}
-	return SyncDir(dir)
+	defer s.Abort()
+	return s.Commit()
 }
 
 // SyncDir makes renames in a directory outlast a crash of the machine.

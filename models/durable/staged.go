@@ -15,12 +15,16 @@ type Staged struct{ name, temporary string }
 // left there by a crash. A file that is there keeps its mode, and its owner where we
 // may set it.
 func Stage(name, temporary string, data []byte) (*Staged, error) {
+	return stage(name, temporary, data, true)
+}
+
+func stage(name, temporary string, data []byte, keep bool) (*Staged, error) {
 	f, err := os.CreateTemp(filepath.Dir(name), temporary)
 	if err != nil {
 		return nil, err
 	}
 	_, err = f.Write(data)
-	if err == nil {
+	if err == nil && keep {
 		err = keepMode(name, f)
 	}
 	err = errors.Join(err, f.Sync(), f.Close())

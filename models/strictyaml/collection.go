@@ -37,11 +37,24 @@ func fields(t reflect.Type) []field {
 	return all
 }
 
+// fields lists the keys of a struct, of which a file may have thousands.
+func (d *decoder) fields(t reflect.Type) []field {
+	all, known := d.types[t]
+	if !known {
+		if d.types == nil {
+			d.types = map[reflect.Type][]field{}
+		}
+		all = fields(t)
+		d.types[t] = all
+	}
+	return all
+}
+
 func (d *decoder) structure(n *node, path string, v reflect.Value) {
 	if !d.want(n, path, "a map", n.kind == mapping) {
 		return
 	}
-	known := fields(v.Type())
+	known := d.fields(v.Type())
 	for _, e := range n.entries {
 		i := slices.IndexFunc(known, func(f field) bool { return f.name == e.key })
 		if i < 0 {

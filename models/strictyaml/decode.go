@@ -47,6 +47,8 @@ type decoder struct {
 	// shared counts values visited below an alias.
 	shared  int
 	inAlias int
+	// types are the keys of the structs met so far.
+	types map[reflect.Type][]field
 }
 
 func (d *decoder) report(n *node, path, format string, args ...any) {
@@ -99,7 +101,7 @@ func (d *decoder) ownForm(n *node, path string, v reflect.Value) bool {
 	switch u := v.Addr().Interface().(type) {
 	case Unmarshaler:
 		err := u.UnmarshalYAML(func(dst any) error {
-			inner := &decoder{file: d.file, shared: d.shared, inAlias: d.inAlias}
+			inner := &decoder{file: d.file, shared: d.shared, inAlias: d.inAlias, types: d.types}
 			inner.value(n, path, reflect.ValueOf(dst).Elem())
 			d.shared = inner.shared
 			return inner.problems.Err()

@@ -14,4 +14,8 @@
 // and one mistake per attempt is a poor way to mend a file. Errors of meaning
 // are found by the owner of the type, who knows paths but no lines; At and
 // Document.Locate turn a path into its place in the file.
+//
+// A Reader also edits files: by a JSON merge patch, or so that they say what a JSON
+// document says. It changes the text and not a tree of it, so that comments, order
+// and style stay, and reads the result again to be sure of it.
 package strictyaml

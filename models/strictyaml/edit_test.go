@@ -79,7 +79,7 @@ func TestMergePatchKeepsTheRest(t *testing.T) {
 				t.Fatalf("%q is %d times in the file", c.before, strings.Count(editedFile, c.before))
 			}
 			want := strings.Replace(editedFile, c.before, c.after, 1)
-			got, err := MergePatch([]byte(editedFile), []byte(c.patch), editNames...)
+			got, err := new(Reader).MergePatch([]byte(editedFile), []byte(c.patch), editNames...)
 			if err != nil || string(got) != want {
 				t.Errorf("%v\ngot:\n%s\nwant:\n%s", err, got, want)
 			}
@@ -111,7 +111,7 @@ func TestMergePatchOfUnusualFiles(t *testing.T) {
 		"first and last go":        {"a: 1\nb: 2\n", `{"a":null,"b":null,"c":3}`, "c: 3\n"},
 		"all go":                   {"a: 1\n", `{"a":null}`, "{}\n"},
 	} {
-		got, err := MergePatch([]byte(c.file), []byte(c.patch), editNames...)
+		got, err := new(Reader).MergePatch([]byte(c.file), []byte(c.patch), editNames...)
 		if err != nil || string(got) != c.want {
 			t.Errorf("%s: %v\ngot:\n%s\nwant:\n%s", name, err, got, c.want)
 		}
@@ -120,7 +120,7 @@ func TestMergePatchOfUnusualFiles(t *testing.T) {
 
 func TestRewrite(t *testing.T) {
 	document := `{"experiments":[{"name":"next","model":"risk","variants":[{"name":"control","weight":100}]}],"layers":[{"name":"risk","salt":"s"}]}`
-	got, err := Rewrite([]byte(editedFile), []byte(document), editNames...)
+	got, err := new(Reader).Rewrite([]byte(editedFile), []byte(document), editNames...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,8 +129,12 @@ func TestRewrite(t *testing.T) {
 	if string(got) != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
+	// A file that nobody can read can be replaced.
+	if got, err = new(Reader).Rewrite([]byte("a: ["), []byte(`{"a":1}`)); err != nil || string(got) != "a: 1\n" {
+		t.Errorf("%v\n%s", err, got)
+	}
 	// Another order is another list.
-	got, err = Rewrite([]byte("l: 1\nexperiments:\n  - {name: a} # x\n  - {name: b}\n"), []byte(`{"l":1,"experiments":[{"name":"b"},{"name":"a"}]}`), editNames...)
+	got, err = new(Reader).Rewrite([]byte("l: 1\nexperiments:\n  - {name: a} # x\n  - {name: b}\n"), []byte(`{"l":1,"experiments":[{"name":"b"},{"name":"a"}]}`), editNames...)
 	if err != nil || string(got) != "l: 1\nexperiments:\n  - {name: b}\n  - {name: a}\n" {
 		t.Errorf("%v\n%s", err, got)
 	}
@@ -149,7 +153,7 @@ func TestPatchesThatAreRefused(t *testing.T) {
 		"too large":      {"a: 1\n", `"` + strings.Repeat("x", MaxBytes) + `"`, "more than the limit"},
 		"duplicate keys": {"a: 1\na: 2\n", `{"a":1}`, "cannot be edited"},
 	} {
-		if _, err := MergePatch([]byte(c.file), []byte(c.patch)); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := new(Reader).MergePatch([]byte(c.file), []byte(c.patch)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want …%s…", name, err, c.want)
 		}
 	}
@@ -170,7 +174,7 @@ func FuzzMergePatch(f *testing.F) {
 	}
 	f.Add([]byte(editedFile), []byte(`{"experiments":{"gbm":{"variants":{"control":null,"x":{"weight":1}}},"y":{"a":1}}}`))
 	f.Fuzz(func(t *testing.T, data, patch []byte) {
-		got, err := MergePatch(data, patch, editNames...)
+		got, err := new(Reader).MergePatch(data, patch, editNames...)
 		if err != nil {
 			return
 		}

@@ -6,11 +6,22 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
+// cost is what makes a file expensive to read.
+type cost struct{ keys, squares int }
+
+func (c *cost) add(o cost) {
+	c.keys += o.keys
+	c.squares += o.squares
+}
+
+// within says that a file is not too expensive.
+func (c cost) within() bool { return c.keys <= MaxAllKeys && c.squares <= MaxKeys*(MaxKeys-1) }
+
 // overLimit finds the token at which a file becomes too deep or too large for
 // the recursive parser, and names the limit. Only brackets and lists or keys
 // begun on one line nest cheaply; nesting by indentation is left to build.
-func overLimit(tokens token.Tokens) (*token.Token, string) {
-	flow, inline, line, keys := 0, 0, 0, 0
+func overLimit(tokens token.Tokens) (tk *token.Token, limit string, c cost) {
+	flow, inline, line := 0, 0, 0
 	var maps blockMaps
 	for _, tk := range tokens {
 		if tk.Position.Line != line {
@@ -24,21 +35,22 @@ func overLimit(tokens token.Tokens) (*token.Token, string) {
 		case token.SequenceEntryType, token.MappingKeyType:
 			inline++
 		case token.MappingValueType:
-			keys++
+			c.keys++
 		}
 		if flow == 0 {
 			maps.add(tk)
+			c.squares = maps.squares
 		}
 		switch {
 		case flow > MaxDepth || inline > MaxDepth:
-			return tk, fmt.Sprintf("%d levels of maps and lists", MaxDepth)
-		case keys > MaxAllKeys:
-			return tk, fmt.Sprintf("%d keys", MaxAllKeys)
-		case maps.squares > MaxKeys*(MaxKeys-1):
-			return tk, fmt.Sprintf("%d keys in one map, or several large ones that take as long to read", MaxKeys)
+			return tk, fmt.Sprintf("%d levels of maps and lists", MaxDepth), c
+		case c.keys > MaxAllKeys:
+			return tk, fmt.Sprintf("%d keys", MaxAllKeys), c
+		case !c.within():
+			return tk, fmt.Sprintf("%d keys in one map, or several large ones that take as long to read", MaxKeys), c
 		}
 	}
-	return nil, ""
+	return nil, "", c
 }
 
 // blockMaps counts the keys of maps that are written one key a line. A map's keys

@@ -11,6 +11,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
 )
 
 // Limits of one file.
@@ -69,6 +70,7 @@ type builder struct {
 	file     string
 	anchors  map[string]*node
 	problems Problems
+	cost     cost
 }
 
 func (b *builder) report(line, col int, path, format string, args ...any) {
@@ -118,7 +120,9 @@ func (b *builder) syntax(data string) (doc *ast.DocumentNode) {
 		}
 	}()
 	tokens := lexer.Tokenize(data)
-	if tk, limit := overLimit(tokens); tk != nil {
+	var tk *token.Token
+	var limit string
+	if tk, limit, b.cost = overLimit(tokens); tk != nil {
 		b.report(tk.Position.Line, tk.Position.Column, "", "more than %s", limit)
 		return nil
 	}

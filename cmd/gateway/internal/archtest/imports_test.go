@@ -23,6 +23,7 @@ var may = map[string][]string{
 	"models/promotion":                     {"models", "models/durable", "models/repository"},
 	"models/demo":                          {},
 	"abtest":                               {},
+	"abtest/readout":                       {"abtest", "abtest/exposure", "abtest/stats"},
 	"abtest/stats":                         {},
 	"abtest/sticky":                        {"abtest", "resilience", "resilience/handoff", "resilience/redislink"},
 	"abtest/exposure":                      {"abtest"},
@@ -44,6 +45,7 @@ var may = map[string][]string{
 	"router/grpcapi":                       {"router", "router/grpcapi/pb", "router/oip", "models"},
 	"router/grpcapi/pb":                    {},
 	"bench/floor":                          {},
+	"cmd/gateway/internal/experiments":     {"abtest", "cmd/gateway/internal/serving", "models", "models/durable", "models/strictyaml", "router"},
 	"cmd/gateway/internal/admin": {"abtest", "abtest/readout", "batcher", "cmd/gateway/internal/experiments", "features", "models", "models/promotion", "models/repository", "models/strictyaml", "resilience",
 		"router", "router/httpapi"},
 }

@@ -68,22 +68,27 @@ func (k *Keeper) Save(ctx context.Context, text []byte, e Edit) (*Outcome, error
 // of things with names is patched as an object by name. Comments stay where they can.
 func (k *Keeper) Patch(ctx context.Context, patch []byte, e Edit) (*Outcome, error) {
 	return k.change(ctx, e, func(present []byte) ([]byte, error) {
-		return edited(strictyaml.MergePatch(present, patch, namedLists...))
+		return edited(k.reader.MergePatch(present, patch, namedLists...))
 	})
 }
 
 // Replace makes the file say what a JSON document says. Comments stay where they can.
 func (k *Keeper) Replace(ctx context.Context, document []byte, e Edit) (*Outcome, error) {
 	return k.change(ctx, e, func(present []byte) ([]byte, error) {
-		return edited(strictyaml.Rewrite(present, document, namedLists...))
+		return edited(k.reader.Rewrite(present, document, namedLists...))
 	})
 }
 
 // namedLists are the keys of an experiments file whose lists hold things with names.
 var namedLists = []string{"experiments", "layers", "variants", "metrics"}
 
+// edited tells a patch that is wrong from a file that is.
 func edited(text []byte, err error) ([]byte, error) {
-	if err != nil {
+	var broken strictyaml.Problems
+	switch {
+	case errors.As(err, &broken):
+		return nil, &Error{Code: CodeConflict, Err: err}
+	case err != nil:
 		return nil, &Error{Code: CodeBadRequest, Err: err}
 	}
 	return text, nil
@@ -130,7 +135,7 @@ func (k *Keeper) change(ctx context.Context, e Edit, make func(present []byte) (
 	if err != nil {
 		return nil, err
 	}
-	src, err := read(k.o.File, text)
+	src, err := read(&k.reader, k.o.File, text)
 	if err != nil {
 		return nil, &Error{Code: CodeBadExperiments, Err: err}
 	}

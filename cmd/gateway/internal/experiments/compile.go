@@ -17,7 +17,7 @@ func ETag(data []byte) string {
 
 // Compile reads an experiments file. Its error holds every problem with its line.
 func Compile(file string, data []byte) (*abtest.Plan, error) {
-	s, err := read(file, data)
+	s, err := read(&strictyaml.Reader{}, file, data)
 	if err != nil {
 		return nil, err
 	}
@@ -35,10 +35,10 @@ type source struct {
 }
 
 // read makes a source of a file's content.
-func read(file string, data []byte) (*source, error) {
+func read(r *strictyaml.Reader, file string, data []byte) (*source, error) {
 	s := &source{text: data, etag: ETag(data)}
 	// What is wrong with the structure is in the error of Decode, too.
-	s.doc, _ = strictyaml.Parse(file, data)
+	s.doc, _ = r.Parse(file, data)
 	if err := s.doc.Decode(&s.config); err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ import (
 const crashDir = "EXPERIMENTS_TEST_CRASH_DIR"
 
 // crashes is how many times it is killed.
-const crashes = 30
+const crashes = 20
 
 // saveUntilKilled edits the file of a directory without end.
 func saveUntilKilled(dir string) {

@@ -61,6 +61,7 @@ type Keeper struct {
 	// changing holds one token: who takes it out may change what follows, until
 	// putting it back.
 	changing chan struct{}
+	reader   strictyaml.Reader
 	// seen is the ETag of the file as it was looked at last, or why it could not be
 	// read.
 	seen string
@@ -103,7 +104,7 @@ const (
 // Open reads the file for the first time. A broken one is an error: nothing serves
 // yet that could go on.
 func Open(o Options) (*Keeper, error) {
-	k := &Keeper{o: o, changing: make(chan struct{}, 1), sample: newTrafficSample(o.SampleRequests)}
+	k := &Keeper{o: o, changing: make(chan struct{}, 1), holds: openHolds(o.DataDir), sample: newTrafficSample(o.SampleRequests)}
 	k.changing <- struct{}{}
 	k.tried.Store(&attempt{})
 	if err := k.register(); err != nil {
@@ -112,14 +113,13 @@ func Open(o Options) (*Keeper, error) {
 	if o.File == "" {
 		var err error
 		k.history, err = openHistory("", o.Log.Warn)
-		k.holds = openHolds("")
 		return k, err
 	}
 	data, err := strictyaml.ReadFile(o.File)
 	if err != nil {
 		return nil, fmt.Errorf("experiments.file: %w", err)
 	}
-	src, err := read(o.File, data)
+	src, err := read(&k.reader, o.File, data)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +140,6 @@ func (k *Keeper) openData() (err error) {
 	if k.history, err = openHistory(dir, k.o.Log.Warn); err != nil {
 		return err
 	}
-	k.holds = openHolds(k.o.DataDir)
 	return k.holds.read()
 }
 
@@ -182,8 +181,10 @@ func (k *Keeper) register() error {
 	})
 	held := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "hotpath_experiments_holds",
 		Help: "Variants and experiments that a guardrail or an operator holds back."}, func() float64 { return float64(len(k.Holds())) })
+	large := prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "hotpath_experiments_sample_too_large_total",
+		Help: "Requests that the sample for previews left out for their size."}, func() float64 { return float64(k.sample.large.Load()) })
 	var errs []error
-	for _, c := range []prometheus.Collector{k.reloads, serves, held} {
+	for _, c := range []prometheus.Collector{k.reloads, serves, held, large} {
 		errs = append(errs, k.o.Registerer.Register(c))
 	}
 	return errors.Join(errs...)

@@ -67,7 +67,7 @@ func (k *Keeper) Reload(ctx context.Context, force bool) error {
 	k.seen = etag
 	var src *source
 	if err == nil {
-		src, err = read(k.o.File, data)
+		src, err = read(&k.reader, k.o.File, data)
 	}
 	k.tried.Store(&attempt{source: src, at: time.Now(), err: err})
 	if err == nil {

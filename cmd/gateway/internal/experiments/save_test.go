@@ -267,6 +267,13 @@ func TestReplaceKeepsComments(t *testing.T) {
 	refused(t, err, CodeBadRequest, "not valid")
 	_, err = r.Patch(t.Context(), []byte("[]"), r.edit())
 	refused(t, err, CodeBadRequest, "want an object")
+	// A broken file cannot be patched, but it can be replaced.
+	r.write("experiments: [")
+	_, err = r.Patch(t.Context(), []byte("{}"), r.edit())
+	refused(t, err, CodeConflict, "cannot be edited")
+	if _, err := r.Replace(t.Context(), []byte(document), r.edit()); err != nil || r.weight("treatment") != 50 {
+		t.Errorf("%v\n%s", err, r.onTheDisk())
+	}
 }
 
 func TestWithoutAFileNothingCanBeEdited(t *testing.T) {

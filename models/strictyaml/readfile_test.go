@@ -1,4 +1,4 @@
-package main
+package strictyaml
 
 import (
 	"os"
@@ -7,8 +7,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"hotpath/cmd/gateway/internal/experiments"
 )
 
 // What is no regular file must be refused at once: a reload that waits for a pipe
@@ -19,7 +17,7 @@ func TestOnlyRegularFilesAreRead(t *testing.T) {
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for name, data := range map[string][]byte{big: make([]byte, 5<<20), good: []byte("experiments: []\n")} {
+	for name, data := range map[string][]byte{big: make([]byte, MaxBytes+1), good: []byte("a: 1\n")} {
 		if err := os.WriteFile(name, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -27,7 +25,7 @@ func TestOnlyRegularFilesAreRead(t *testing.T) {
 	for name, want := range map[string]string{pipe: "not a regular file", "/dev/zero": "not a regular file", big: "over the limit", dir: "not a regular file"} {
 		done := make(chan error, 1)
 		go func() {
-			_, err := readSmallFile(name)
+			_, err := ReadFile(name)
 			done <- err
 		}()
 		select {
@@ -39,21 +37,7 @@ func TestOnlyRegularFilesAreRead(t *testing.T) {
 			t.Fatalf("%s: still reading", name)
 		}
 	}
-	if data, err := readSmallFile(good); err != nil || string(data) != "experiments: []\n" {
+	if data, err := ReadFile(good); err != nil || string(data) != "a: 1\n" {
 		t.Errorf("%q %v", data, err)
-	}
-}
-
-// A file that was truncated, or is about to be written, must not switch every
-// experiment off.
-func TestAnEmptyExperimentsFileIsRefused(t *testing.T) {
-	for _, text := range []string{"", "\n", "# only a comment\n"} {
-		if _, err := experiments.Compile("e.yaml", []byte(text)); err == nil || !strings.Contains(err.Error(), "experiments: []") {
-			t.Errorf("%q: %v, want it refused", text, err)
-		}
-	}
-	plan, err := experiments.Compile("e.yaml", []byte("experiments: []\n"))
-	if err != nil || len(plan.Experiments()) != 0 {
-		t.Errorf("an explicit empty list: %v", err)
 	}
 }
