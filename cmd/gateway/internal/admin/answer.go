@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"time"
 
 	"hotpath/abtest"
 	"hotpath/cmd/gateway/internal/experiments"
@@ -45,7 +46,9 @@ type failure struct {
 	problems []strictyaml.Problem
 	// etag is that of what there is, where the request was for something else.
 	etag string
-	err  error
+	// retry is when to try again, where that is known.
+	retry time.Duration
+	err   error
 }
 
 func (f *failure) Error() string { return f.code + ": " + f.err.Error() }
@@ -131,9 +134,7 @@ func problemsOf(err error) []strictyaml.Problem {
 
 func (h *handler) fail(w http.ResponseWriter, err error) {
 	f := failureOf(err)
-	if f.status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", "1")
-	}
+	setRefusalHeaders(w.Header(), f)
 	if f.etag != "" {
 		w.Header().Set("ETag", strongETag(f.etag))
 	}
@@ -157,8 +158,6 @@ func writeBody(w http.ResponseWriter, status int, contentType string, body []byt
 	header := w.Header()
 	header.Set("Content-Type", contentType)
 	header.Set("Content-Length", strconv.Itoa(len(body)))
-	header.Set("Cache-Control", "no-store")
-	header.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	// The client may have left: there is nobody to tell.
 	_, _ = w.Write(body)
