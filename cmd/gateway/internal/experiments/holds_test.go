@@ -123,6 +123,31 @@ func TestAHoldWhileAFileWaits(t *testing.T) {
 	}
 }
 
+// Nothing serves and nothing waits, as the file never fitted the models and is broken
+// now; a hold of before can be let go.
+func TestAHoldIsReleasedWhereNothingServes(t *testing.T) {
+	r := newRig(t, twoArms)
+	if err := r.Hold(t.Context(), whole, operator); err != nil {
+		t.Fatal(err)
+	}
+	r.world = newWorld(t)
+	r.world.started = false
+	r.open()
+	if err := r.world.start(); err == nil {
+		t.Fatal("the experiments serve without their versions")
+	}
+	r.write("experiments: [")
+	if err := r.Reload(t.Context(), false); err == nil {
+		t.Error("a broken file is fine")
+	}
+	if n, err := r.Release(t.Context(), "gbm", operator); n != 1 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	if last := r.History()[0]; !last.Released || last.ETag != ETag([]byte(twoArms)) || len(r.Holds()) != 0 {
+		t.Errorf("%+v", last)
+	}
+}
+
 func TestHoldsOfAnotherGatewayAreTakenUp(t *testing.T) {
 	r := newRig(t, twoArms)
 	o := r.options()
