@@ -70,9 +70,10 @@ func (k *Keeper) Reload(ctx context.Context, force bool) error {
 		src, err = read(&k.reader, k.o.File, data)
 	}
 	k.tried.Store(&attempt{source: src, at: time.Now(), err: err})
-	if err == nil {
+	switch {
+	case err == nil:
 		err = k.apply(ctx, src, Author{Who: fileAuthor, Via: ViaFile})
-	} else {
+	case k.o.World.State().Started: // before that, what waits is what the gateway starts with
 		k.o.World.KeepPlan()
 		k.pending = nil
 	}
