@@ -76,8 +76,8 @@ type metric struct {
 }
 
 // newExperiment prepares for an experiment. id is its place in Readout.byID.
-func newExperiment(e *abtest.Experiment, id int) *experiment {
-	x := &experiment{id: uint16(id), prefix: digestPrefix(e.Unit()), trips: map[tripKey]int64{}}
+func newExperiment(e *abtest.Experiment, id int, prefix uint64) *experiment {
+	x := &experiment{id: uint16(id), prefix: prefix, trips: map[tripKey]int64{}}
 	for _, name := range armNames(e) {
 		x.arms = append(x.arms, arm{name: name})
 	}
@@ -220,12 +220,15 @@ func (x *experiment) key(id []byte) uint64 { return digest(x.prefix, id) }
 // sampled says whether units of this digest are kept.
 func (x *experiment) sampled(key uint64) bool { return key&(1<<x.halvings-1) == 0 }
 
+// prefix begins the digests of a kind of units.
+func (r *Readout) prefix(unitName string) uint64 { return digestPrefix(unitName) ^ r.seed }
+
 // unitKey is the digest of a unit that feedback names.
-func unitKey(name, id []byte) uint64 {
+func (r *Readout) unitKey(name, id []byte) uint64 {
 	if len(name) == 0 {
-		return digest(digestPrefix("user"), id)
+		return digest(r.prefix("user"), id)
 	}
-	return digest(digestPrefix(string(name)), id)
+	return digest(r.prefix(string(name)), id)
 }
 
 // note counts an outcome that no metric of the experiment has. The first few names

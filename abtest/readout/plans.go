@@ -62,7 +62,7 @@ func (r *Readout) SetPlan(p *abtest.Plan) {
 			x = nil
 		}
 		if x == nil {
-			x = newExperiment(e, len(r.byID))
+			x = newExperiment(e, len(r.byID), r.prefix(e.Unit()))
 			r.experiments[e.Name()], r.byID = x, append(r.byID, x)
 		}
 		x.shares[r.plans.current] = nil

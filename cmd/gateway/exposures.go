@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 
@@ -25,7 +26,7 @@ func (g *gateway) openExposures(context.Context, openOptions) (err error) {
 	if c.File == "" {
 		return nil
 	}
-	if g.readout, err = readout.New(readout.Options{Units: c.Readout.Units, Requests: c.Readout.Requests, Alpha: c.Readout.Alpha, Reg: g.reg}); err != nil {
+	if g.readout, err = readout.New(readout.Options{Units: c.Readout.Units, Requests: c.Readout.Requests, Alpha: c.Readout.Alpha, Seed: rand.Uint64(), Reg: g.reg}); err != nil {
 		return fmt.Errorf("experiments.readout: %w", err)
 	}
 	o := exposure.Options{Queue: c.Exposures.Queue, Window: c.Exposures.Window, Units: c.Exposures.Units, Requests: c.Readout.Requests,
