@@ -97,7 +97,11 @@ func (g *gateway) openExperiments(ctx context.Context, _ openOptions) (err error
 		return nil
 	}
 	g.observer.Sample = g.experiments.Sample()
-	return g.replayExposures(ctx)
+	if err := g.replayExposures(ctx); err != nil {
+		return err
+	}
+	g.readout.Live(g.experiments.Resumed())
+	return nil
 }
 
 // replayExposures tells the readout what was logged before this process began.
