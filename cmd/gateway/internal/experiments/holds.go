@@ -137,6 +137,9 @@ func (h *holds) changeFile(f func([]Held) []Held) error {
 		return err
 	}
 	data = append(data, '\n')
+	if len(data) > strictyaml.MaxBytes {
+		return fmt.Errorf("%s would have %d bytes, more than the %d that are read: resume the experiments that need no hold any more", h.path(), len(data), strictyaml.MaxBytes)
+	}
 	if err := durable.Replace(h.path(), temporary, data); err != nil {
 		return err
 	}

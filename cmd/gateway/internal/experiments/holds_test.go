@@ -188,6 +188,27 @@ func TestAHoldThatCannotBeWrittenIsInForce(t *testing.T) {
 	}
 }
 
+// What is too large to be read again would keep the gateway from starting.
+func TestAFileOfHoldsStaysReadable(t *testing.T) {
+	h := openHolds(t.TempDir())
+	few := []Held{{Hold: treatment, Who: "carol"}}
+	if err := h.change(func([]Held) []Held { return few }); err != nil {
+		t.Fatal(err)
+	}
+	many := make([]Held, maxHolds/2)
+	for i := range many {
+		many[i] = Held{Hold: treatment, Text: strings.Repeat("x", 1000)}
+	}
+	refused(t, h.change(func([]Held) []Held { return many }), CodeStorage, "it is in force", "more than the 4194304 that are read")
+	if n := len(h.list()); n != len(many) {
+		t.Errorf("%d are in force", n)
+	}
+	again := openHolds(h.dir)
+	if err := again.read(); err != nil || len(again.list()) != 1 {
+		t.Errorf("%v, %d holds after a restart", err, len(again.list()))
+	}
+}
+
 func TestAFileOfHoldsThatIsWrongIsAStartError(t *testing.T) {
 	r := newRig(t, twoArms)
 	for text, want := range map[string]string{"{": "unexpected end", `{"format":9}`: "format 9 is unknown"} {
