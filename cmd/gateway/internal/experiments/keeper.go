@@ -69,6 +69,7 @@ type Keeper struct {
 	// could not take so far; nil where there is none.
 	serves, pending *candidate
 	told            *abtest.Plan // to OnPlan
+	saving          bool         // what serves may be taken back yet
 
 	// tried is for those who look: they must not wait for a reload, which may be
 	// loading a model.
@@ -209,7 +210,7 @@ func (k *Keeper) unlock() { k.changing <- struct{}{} }
 
 // tell has OnPlan hear of a plan once.
 func (k *Keeper) tell(plan *abtest.Plan) {
-	if plan != k.told && k.o.OnPlan != nil {
+	if plan != k.told && !k.saving && k.o.OnPlan != nil {
 		k.told = plan
 		k.o.OnPlan(plan)
 	}

@@ -34,6 +34,10 @@ func (k *Keeper) save(ctx context.Context, c *candidate, expected string, out *O
 		return storage(target, err)
 	}
 	defer unlock()
+	// Another gateway may have saved while we waited.
+	if err := k.unchanged(expected); err != nil {
+		return err
+	}
 	staged, err := durable.Stage(target, "."+filepath.Base(target)+temporary, c.source.text)
 	if err != nil {
 		return storage(target, err)
@@ -62,11 +66,16 @@ func (k *Keeper) save(ctx context.Context, c *candidate, expected string, out *O
 // put serves a candidate and puts its text into the file's place, or does neither.
 func (k *Keeper) put(ctx context.Context, c *candidate, expected string, staged *durable.Staged) error {
 	serves, waits := k.serves, k.pending
-	if err := k.apply(ctx, c.source, c.author); err != nil {
+	// OnPlan hears of it once it is saved: who forgets what a plan does not have must
+	// not do so for one that is taken back.
+	k.saving = true
+	err := k.apply(ctx, c.source, c.author)
+	k.saving = false
+	if err != nil {
 		k.revert(serves, waits)
 		return &Error{Code: CodeBadExperiments, Err: err}
 	}
-	err := k.unchanged(expected)
+	err = k.unchanged(expected)
 	if err == nil {
 		if err = staged.Commit(); err != nil {
 			err = storage(k.o.File, err)
@@ -74,8 +83,10 @@ func (k *Keeper) put(ctx context.Context, c *candidate, expected string, staged 
 	}
 	if err != nil {
 		k.revert(serves, waits)
+		return err
 	}
-	return err
+	k.settle()
+	return nil
 }
 
 // unchanged looks once more whether the file is still the one expected: somebody
