@@ -178,6 +178,9 @@ func (k *Keeper) outcome(src *source, present []byte, e Edit) (*Outcome, *abtest
 		return nil, nil, &Error{Code: CodeBadExperiments, Err: src.located(err)}
 	}
 	serves := k.o.World.State().Plan
+	if err := e.Preview.fits(serves, plan); err != nil {
+		return nil, nil, err
+	}
 	lines := diffLines(present, src.text)
 	out := &Outcome{DryRun: e.DryRun, ETag: src.etag, Digest: plan.Digest().String(), Diff: lines.unified("experiments.yaml", "experiments.yaml"),
 		Findings: src.findings(src.plan.Lint(time.Now().Unix()), abtest.LintChange(serves, plan, time.Now().Unix())),
