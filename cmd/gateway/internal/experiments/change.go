@@ -119,10 +119,10 @@ func (k *Keeper) change(ctx context.Context, e Edit, make func(present []byte) (
 	if err := e.Preview.check(); err != nil {
 		return nil, err
 	}
-	if err := k.lock(ctx); err != nil {
+	if err := k.beginEdit(ctx); err != nil {
 		return nil, err
 	}
-	defer k.unlock()
+	defer k.endEdit()
 	k.settle()
 	present, err := strictyaml.ReadFile(k.o.File)
 	if err != nil {

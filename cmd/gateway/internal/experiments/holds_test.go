@@ -1,10 +1,12 @@
 package experiments
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"hotpath/abtest"
 )
@@ -189,6 +191,93 @@ func TestAHoldThatCannotBeWrittenIsInForce(t *testing.T) {
 }
 
 // What is too large to be read again would keep the gateway from starting.
+// slow is a keeper whose loads wait for the test, and say when they have begun.
+func (r *rig) slow() (k *Keeper, begun, load chan struct{}) {
+	r.t.Helper()
+	o := r.options()
+	begun, load = make(chan struct{}), make(chan struct{})
+	o.Load = func(_ context.Context, _ string, version int) error {
+		close(begun)
+		<-load
+		r.world.arrive(version)
+		return nil
+	}
+	k, err := Open(o)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return k, begun, load
+}
+
+// A model that takes a minute to load keeps nobody from rolling a variant back.
+func TestAHoldWhileAModelIsLoaded(t *testing.T) {
+	third := strings.Replace(weighted(80, 20), "version: 2", "version: 3", 1)
+	for name, change := range map[string]func(*rig, *Keeper) error{
+		"save": func(r *rig, k *Keeper) error {
+			_, err := k.Save(context.Background(), []byte(third), r.edit())
+			return err
+		},
+		"reload": func(r *rig, k *Keeper) error {
+			r.write(third)
+			return k.Reload(context.Background(), false)
+		},
+	} {
+		r := newRig(t, twoArms)
+		k, begun, load := r.slow()
+		done := make(chan error)
+		go func() { done <- change(r, k) }()
+		<-begun
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		err := k.Hold(ctx, treatment, guardrail)
+		if cancel(); err != nil || r.weight("treatment") != 0 {
+			t.Errorf("%s: %v, weight %d", name, err, r.weight("treatment"))
+		}
+		if last := r.plans[len(r.plans)-1]; last != r.world.State().Plan {
+			t.Errorf("%s: OnPlan did not hear of it", name)
+		}
+		close(load)
+		if err := <-done; err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		v := r.world.State().Plan.Experiment("gbm").Variant("treatment")
+		if v.Version() != 3 || v.Weight() != 0 || len(k.Holds()) != 1 {
+			t.Errorf("%s: version %d with weight %d serves, holds %v", name, v.Version(), v.Weight(), k.Holds())
+		}
+		if last := r.plans[len(r.plans)-1]; last != r.world.State().Plan {
+			t.Errorf("%s: OnPlan did not hear of the new version", name)
+		}
+		if n := len(k.History()); n != 3 {
+			t.Errorf("%s: %d revisions", name, n)
+		}
+	}
+}
+
+// A save that is taken back after it has waited for a model leaves the holds that were
+// set meanwhile.
+func TestAHoldOutlastsASaveThatIsTakenBack(t *testing.T) {
+	r := newRig(t, twoArms)
+	k, begun, load := r.slow()
+	e := r.edit()
+	done := make(chan error)
+	go func() {
+		_, err := k.Save(context.Background(), []byte(strings.Replace(weighted(80, 20), "version: 2", "version: 3", 1)), e)
+		done <- err
+	}()
+	<-begun
+	if err := k.Hold(t.Context(), treatment, operator); err != nil {
+		t.Error(err)
+	}
+	r.write(weighted(60, 40))
+	close(load)
+	refused(t, <-done, CodePrecondition)
+	if v := r.world.State().Plan.Experiment("gbm").Variant("treatment"); v.Version() != 2 || v.Weight() != 0 {
+		t.Errorf("version %d with weight %d serves", v.Version(), v.Weight())
+	}
+	if _, err := k.Release(t.Context(), "gbm", operator); err != nil || r.weight("treatment") != 10 {
+		t.Errorf("%v, weight %d", err, r.weight("treatment"))
+	}
+}
+
 func TestAFileOfHoldsStaysReadable(t *testing.T) {
 	h := openHolds(t.TempDir())
 	few := []Held{{Hold: treatment, Who: "carol"}}

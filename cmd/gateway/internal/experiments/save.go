@@ -29,11 +29,15 @@ func (k *Keeper) save(ctx context.Context, c *candidate, expected string, out *O
 	if err != nil {
 		return err
 	}
-	unlock, err := lockFile(ctx, filepath.Join(filepath.Dir(target), "."+filepath.Base(target)+lockName))
+	var unlock func()
+	k.lend(func() {
+		unlock, err = lockFile(ctx, filepath.Join(filepath.Dir(target), "."+filepath.Base(target)+lockName))
+	})
 	if err != nil {
 		return storage(target, err)
 	}
 	defer unlock()
+	k.refresh(c)
 	// Another gateway may have saved while we waited.
 	if err := k.unchanged(expected); err != nil {
 		return err
@@ -102,6 +106,8 @@ func (k *Keeper) unchanged(expected string) error {
 // revert has the world go back to what it served and waited for.
 func (k *Keeper) revert(serves, waits *candidate) {
 	k.serves, k.pending = serves, waits
+	k.refresh(serves)
+	k.refresh(waits)
 	if serves != nil && k.o.World.State().Plan != serves.plan {
 		// It served a moment ago: its versions are loaded.
 		if err := k.o.World.SetPlan(serves.plan); err != nil {
@@ -114,6 +120,16 @@ func (k *Keeper) revert(serves, waits *candidate) {
 		_ = k.o.World.SetPlan(waits.plan) // refused as it was before, and remembered
 	}
 	k.settle()
+}
+
+// refresh gives a candidate the holds that there are now.
+func (k *Keeper) refresh(c *candidate) {
+	if c == nil {
+		return
+	}
+	if plan, err := c.source.held(k.holds.list()); err == nil && plan.Digest() != c.plan.Digest() {
+		c.plan = plan
+	}
 }
 
 // writable finds the file behind symbolic links, and says why it cannot be saved.

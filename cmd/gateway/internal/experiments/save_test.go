@@ -202,7 +202,7 @@ func TestASaveLooksAgainAfterItWaited(t *testing.T) {
 		_, err := r.Save(context.Background(), []byte(weighted(80, 20)), e)
 		done <- err
 	}()
-	for until := time.Now().Add(5 * time.Second); len(r.changing) > 0 && time.Now().Before(until); {
+	for until := time.Now().Add(5 * time.Second); len(r.editing) > 0 && time.Now().Before(until); {
 		time.Sleep(time.Millisecond)
 	}
 	time.Sleep(5 * lockEvery) // it has read the file, and waits for the lock
