@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"time"
 
 	"hotpath/abtest/exposure"
 	"hotpath/abtest/exposure/jsonl"
@@ -126,10 +127,19 @@ func (g *gateway) replayExposures(ctx context.Context) error {
 	return nil
 }
 
+// flushGrace is what there is to write down what was accepted, also where one request
+// that did not end has used up the time of the others.
+const flushGrace = time.Second
+
 // closeExposures ends what openExposures made, once nothing is assigned any more.
 func (g *gateway) closeExposures(ctx context.Context) error {
 	if g.exposures == nil {
 		return nil
+	}
+	if until, ok := ctx.Deadline(); ok && time.Until(until) < flushGrace {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), flushGrace)
+		defer cancel()
 	}
 	return errors.Join(g.exposures.Close(ctx), g.sticky.Close(ctx))
 }
