@@ -2,6 +2,7 @@ package experiments
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -295,6 +296,53 @@ func TestAFileOfHoldsStaysReadable(t *testing.T) {
 	again := openHolds(h.dir)
 	if err := again.read(); err != nil || len(again.list()) != 1 {
 		t.Errorf("%v, %d holds after a restart", err, len(again.list()))
+	}
+}
+
+// What could not be written down is in force until it can be, whatever is written
+// before, by this gateway or another.
+func TestAHoldThatCouldNotBeWrittenIsNotForgotten(t *testing.T) {
+	r := newRig(t, strings.Replace(twoArms, "weight: 10, version: 2}", "weight: 5, version: 2}\n      - {name: third, weight: 5, version: 2}", 1))
+	third := abtest.Hold{Experiment: "gbm", Variant: "third"}
+	if err := r.Hold(t.Context(), third, operator); err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(r.data, "holds.json")
+	before, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := func() {
+		t.Helper()
+		if err := errors.Join(os.Remove(name), os.Mkdir(name, 0o755)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	broken()
+	refused(t, r.Hold(t.Context(), treatment, guardrail), CodeStorage, "it is in force")
+	// Another gateway writes the file.
+	if err := errors.Join(os.Remove(name), os.WriteFile(name, append(before, ' '), 0o644), r.Reload(t.Context(), false)); err != nil {
+		t.Fatal(err)
+	}
+	if r.weight("treatment") != 0 || r.weight("third") != 0 {
+		t.Errorf("weights %d and %d after another gateway's write", r.weight("treatment"), r.weight("third"))
+	}
+	// This one writes it.
+	if err := r.Hold(t.Context(), whole, operator); err != nil {
+		t.Fatal(err)
+	}
+	r.open()
+	if n := len(r.Holds()); n != 3 || r.weight("treatment") != 0 {
+		t.Errorf("%d holds are written, weight %d", n, r.weight("treatment"))
+	}
+	broken()
+	_, err = r.Release(t.Context(), "gbm", operator)
+	refused(t, err, CodeStorage)
+	if err := errors.Join(os.Remove(name), os.WriteFile(name, append(before, ' ', ' '), 0o644), r.Reload(t.Context(), false)); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(r.Holds()); n != 0 || r.weight("treatment") == 0 {
+		t.Errorf("%d holds came back, weight %d", n, r.weight("treatment"))
 	}
 }
 
