@@ -8,7 +8,7 @@ import (
 
 // adoptGuards takes over the guardrails of a new plan. What has been reported of one
 // that stays is remembered, unless the variant changed.
-func (x *experiment) adoptGuards(defs []abtest.Guardrail, changes []armChange) {
+func (x *experiment) adoptGuards(defs []abtest.Guardrail, changes []armChange, now int64) {
 	guards := make([]guard, len(defs))
 	for i := range defs {
 		g := &guards[i]
@@ -22,6 +22,9 @@ func (x *experiment) adoptGuards(defs []abtest.Guardrail, changes []armChange) {
 						w = o
 						w.carriedOut = w.carriedOut || !x.watching(&o)
 					}
+				}
+				if changes[w.arm].resumed {
+					x.see(g, &w, now)
 				}
 			}
 			g.watched = append(g.watched, w)
@@ -39,8 +42,8 @@ func (x *experiment) adoptGuards(defs []abtest.Guardrail, changes []armChange) {
 // armChange is what a new plan does to an arm.
 type armChange struct {
 	// renewed: another model or version answers; other: its weight or the
-	// experiment's state is another one.
-	renewed, other bool
+	// experiment's state is another one; resumed: it did not serve before.
+	renewed, other, resumed bool
 }
 
 // rearms says whether a guardrail may report the arm again. Answers before the change
@@ -48,6 +51,17 @@ type armChange struct {
 // back has seen it.
 func (c armChange) rearms(g *abtest.Guardrail) bool {
 	return c.renewed || c.other && g.Feedback == nil
+}
+
+// see takes a guardrail of feedback that is broken as reported: whoever lets the
+// variant serve again knows.
+func (x *experiment) see(g *guard, w *watch, now int64) {
+	if g.Feedback == nil || w.reported {
+		return
+	}
+	if l := x.look(g, w, now); l.state == broken {
+		w.reported, w.carriedOut, w.at, w.text = true, true, now, l.text()
+	}
 }
 
 // sameGuardrail says whether two guardrails trip alike.

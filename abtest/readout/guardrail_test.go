@@ -223,6 +223,27 @@ func TestClockThatIsPutBack(t *testing.T) {
 	}
 }
 
+// A clock that is put back between two trips must not keep the second one quiet, nor
+// the reminders of one that is not carried out.
+func TestTripsAfterTheClockIsPutBack(t *testing.T) {
+	s := newTraffic(t, 30, watched("error_rate", func(g *abtest.GuardrailConfig) { g.Max, g.Action = ptr(5.0), "alert" }))
+	bad, good := s.in("treatment", 0.5, failing), s.in("treatment", 0, failing)
+	if n := len(s.run(time.Minute, bad)); n != 1 {
+		t.Fatalf("%d trips", n)
+	}
+	s.at -= 24 * 3600 * second
+	s.run(5*time.Minute, good)
+	if n := len(s.run(time.Minute, bad)); n != 1 {
+		t.Errorf("%d trips after the clock was put back", n)
+	}
+	s = newTraffic(t, 30, watched("error_rate", func(g *abtest.GuardrailConfig) { g.Max = ptr(5.0) }))
+	s.run(time.Minute, bad)
+	s.at -= 24 * 3600 * second
+	if n := len(s.run(5*time.Minute, s.in("treatment", 0.5, failing))); n < 4 {
+		t.Errorf("%d reminders in five minutes", n)
+	}
+}
+
 func TestHoldAndResume(t *testing.T) {
 	cfg := split(watched("error_rate", func(g *abtest.GuardrailConfig) { g.Max = ptr(5.0) }))
 	s := newTraffic(t, 30)

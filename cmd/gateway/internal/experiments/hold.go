@@ -128,14 +128,30 @@ func (k *Keeper) hold(all []Held) {
 
 // recordHold writes a hold into the history: the file is as it was.
 func (k *Keeper) recordHold(hold abtest.Hold, released bool, by Author) error {
+	r := Revision{At: time.Now().UTC(), Who: by.Who, Via: by.Via, Message: by.Message, Hold: &hold, Released: released}
+	text, err := k.heldText(&r)
+	if err == nil {
+		_, err = k.history.add(r, text)
+	}
+	if err != nil {
+		return errorf(CodeStorage, "it is in force, but the history cannot be written: %w", err)
+	}
+	return nil
+}
+
+// heldText is the content that a hold lies on top of: of what serves, else of what
+// waits, else, where the file has never served and is broken, the one before.
+func (k *Keeper) heldText(r *Revision) ([]byte, error) {
 	c := k.serves
 	if c == nil {
 		c = k.pending
 	}
-	r := Revision{At: time.Now().UTC(), Who: by.Who, Via: by.Via, Message: by.Message, ETag: c.source.etag,
-		Digest: c.plan.Digest().String(), Hold: &hold, Released: released}
-	if _, err := k.history.add(r, c.source.text); err != nil {
-		return errorf(CodeStorage, "it is in force, but the history cannot be written: %w", err)
+	if c != nil {
+		r.ETag, r.Digest = c.source.etag, c.plan.Digest().String()
+		return c.source.text, nil
 	}
-	return nil
+	last, _ := k.history.last()
+	r.ETag, r.Digest = last.ETag, k.o.World.State().Plan.Digest().String()
+	_, text, _, err := k.history.get(last.Number)
+	return text, err
 }

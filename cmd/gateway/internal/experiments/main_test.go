@@ -60,6 +60,14 @@ func (w *fakeWorld) SetPlan(p *abtest.Plan) error {
 	return w.tryLocked()
 }
 
+// start is when the models are loaded.
+func (w *fakeWorld) start() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.started = true
+	return w.tryLocked()
+}
+
 func (w *fakeWorld) tryLocked() error {
 	w.wantedErr = nil
 	var problems abtest.Problems

@@ -161,6 +161,59 @@ func TestAReadOnlyFileIsNotReplaced(t *testing.T) {
 	}
 }
 
+// Somebody edits the file by hand while a save loads a model: the save is taken back,
+// and nobody hears of a plan without the experiments of before.
+func TestASaveThatIsTakenBackIsNotTold(t *testing.T) {
+	r := newRig(t, twoArms)
+	o := r.options()
+	o.Load = func(_ context.Context, _ string, version int) error {
+		r.write(weighted(70, 30))
+		r.world.arrive(version)
+		return nil
+	}
+	k, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := len(r.plans)
+	other := strings.NewReplacer("gbm", "other", "version: 2", "version: 3").Replace(twoArms)
+	_, err = k.Save(t.Context(), []byte(other), r.edit())
+	refused(t, err, CodePrecondition)
+	if r.weight("treatment") != 10 || r.onTheDisk() != weighted(70, 30) {
+		t.Error("the save was not taken back")
+	}
+	for _, p := range r.plans[told:] {
+		if p.Experiment("gbm") == nil {
+			t.Error("OnPlan heard of a plan that was taken back")
+		}
+	}
+}
+
+// A save that waited for another gateway's serves nothing before it looks again.
+func TestASaveLooksAgainAfterItWaited(t *testing.T) {
+	r := newRig(t, twoArms)
+	unlock, err := lockFile(t.Context(), filepath.Join(filepath.Dir(r.file), ".experiments.yaml.lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, set := r.edit(), r.world.set
+	done := make(chan error)
+	go func() {
+		_, err := r.Save(context.Background(), []byte(weighted(80, 20)), e)
+		done <- err
+	}()
+	for until := time.Now().Add(5 * time.Second); len(r.editing) > 0 && time.Now().Before(until); {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(5 * lockEvery) // it has read the file, and waits for the lock
+	r.write(weighted(70, 30))
+	unlock()
+	refused(t, <-done, CodePrecondition)
+	if r.world.set != set {
+		t.Error("what is refused served for a moment")
+	}
+}
+
 func TestAnEditWaitsForTheModels(t *testing.T) {
 	r := newRig(t, twoArms)
 	r.world.started = false
