@@ -2,6 +2,7 @@ package admin
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http/httptest"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"testing"
 
 	"hotpath/cmd/gateway/internal/experiments"
+	"hotpath/models/repository"
+	"hotpath/models/strictyaml"
 )
 
 func TestTheFileIsGivenWithItsETag(t *testing.T) {
@@ -117,6 +120,18 @@ func TestABrokenEditHasAllProblems(t *testing.T) {
 	}
 	if p.text() != served {
 		t.Error("something changed")
+	}
+}
+
+// An edit that names a version which cannot be loaded is a wrong edit: it is refused
+// as one, with the place, and not as if the request had named the version.
+func TestAnEditThatNamesAMissingVersion(t *testing.T) {
+	place := strictyaml.Problems{{File: "e.yaml", Line: 5, Column: 7, Path: "experiments[0].variants[0].version", Message: "is not loaded"}}
+	f := failureOf(&experiments.Error{Code: experiments.CodeBadExperiments,
+		Err: errors.Join(place, &repository.Error{Code: repository.CodeUnknownVersion, Model: "risk", Version: 9, Reason: "is not there"})})
+	if f.status != 422 || f.code != "bad_experiments" || len(f.problems) != 2 || f.problems[0] != place[0] ||
+		f.problems[1].Message != `model "risk" version 9: is not there` {
+		t.Errorf("%d %s %+v", f.status, f.code, f.problems)
 	}
 }
 
