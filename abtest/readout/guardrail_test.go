@@ -181,7 +181,7 @@ func TestTripsThatAreNotCarriedOut(t *testing.T) {
 	if n := len(s.run(10*time.Minute, s.in("treatment", 0.5, failing))); n != 10 {
 		t.Errorf("%d reports in ten minutes", n)
 	}
-	if notes := strings.Join(s.see().Notes, "\n"); !strings.Contains(notes, "has tripped 1 times") {
+	if notes := strings.Join(s.see().Notes, "\n"); !strings.Contains(notes, "has tripped once") {
 		t.Error(notes)
 	}
 }
