@@ -115,7 +115,7 @@ func TestABrokenEditHasAllProblems(t *testing.T) {
 		}
 	}
 	w := p.do("PATCH", "/admin/experiments", `{"experiments":{"e":{"variants":{"a":{"weight":51}},"modle":"x"}}}`, "If-Match", etag)
-	if d := p.refused(w, 422, "bad_experiments"); len(d.Problems) != 1 || !strings.Contains(d.Message, "did you mean model?") {
+	if d := p.refused(w, 422, "bad_experiments"); len(d.Problems) != 2 || !strings.Contains(d.Message, "did you mean model?") || !strings.Contains(d.Message, "add up to 101.00") {
 		t.Errorf("%+v", d.Problems)
 	}
 	if p.text() != served {

@@ -49,7 +49,7 @@ func read(r *strictyaml.Reader, file string, data []byte) (*source, error) {
 	plan, err := abtest.Compile(s.config)
 	switch {
 	case unread != nil:
-		return nil, joined(unread, s.located(err))
+		return nil, s.joined(unread, s.located(err))
 	case err != nil:
 		return nil, s.located(err)
 	}
@@ -58,34 +58,28 @@ func read(r *strictyaml.Reader, file string, data []byte) (*source, error) {
 }
 
 // joined adds to what could not be read the problems that do not come of it: those
-// neither in the same map or list, nor around it, nor within it.
-func joined(unread, wrong error) error {
+// around it and within it do, and those of a key that is not there beside it may.
+func (s *source) joined(unread, wrong error) error {
 	var all, more strictyaml.Problems
 	if !errors.As(unread, &all) || !errors.As(wrong, &more) {
 		return unread
 	}
-	root := slices.ContainsFunc(all, func(p strictyaml.Problem) bool { return p.Path == "" })
-	if root {
-		return unread
-	}
 	first := len(all)
 	for _, p := range more {
-		if !slices.ContainsFunc(all[:first], func(u strictyaml.Problem) bool { return related(u.Path, p.Path) }) {
+		_, _, there := s.doc.Locate(p.Path)
+		if !slices.ContainsFunc(all[:first], func(u strictyaml.Problem) bool {
+			return within(u.Path, p.Path) || within(p.Path, u.Path) || !there && parent(u.Path) == parent(p.Path)
+		}) {
 			all = append(all, p)
 		}
 	}
 	return all.Err()
 }
 
-// related says that two paths lie in one another or directly in the same map or list.
-func related(a, b string) bool {
-	return within(a, b) || within(b, a) || parent(a) == parent(b)
-}
-
 // within says that a path is another one or lies in it.
 func within(path, in string) bool {
 	rest, ok := strings.CutPrefix(path, in)
-	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+	return ok && (in == "" || rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
 // parent is the path of the map or list around a place.

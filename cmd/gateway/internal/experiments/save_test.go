@@ -94,10 +94,12 @@ func TestProblemsOfBothKindsAreReportedTogether(t *testing.T) {
 		"experiments:\n" +
 			"  - {name: a, modle: m, variants: [{name: x, weight: 50}]}\n" +
 			"  - {name: b, model: m, variants: [{name: x, weight: 60}, {name: y, weight: 30}]}\n": {
-			"experiments[0].modle", "experiments[1].variants"},
+			"experiments[0].modle", "experiments[0].variants", "experiments[1].variants"},
 		"experiments:\n" +
 			"  - {name: a, model: m, layer: gone, variants: [{name: x, weight: ten}, {name: 'y z', weight: 50}]}\n": {
 			"experiments[0].layer", "experiments[0].variants[0].weight", "experiments[0].variants[1].name"},
+		"experiments:\n" +
+			"  - {name: a, modle: m, salt: '', variants: [{name: x, weight: 50}]}\n": {"experiments[0].modle", "experiments[0].variants"},
 		"layrs: []\nexperiments:\n" +
 			"  - {name: a, model: m, layer: gone, variants: [{name: x, weight: 100}]}\n": {"layrs", "experiments[0].layer"},
 		"experiments: 5\n": {"experiments"},
