@@ -16,7 +16,7 @@ func (x *experiment) adoptGuards(defs []abtest.Guardrail, changes []armChange, n
 		before := slices.IndexFunc(x.guards, func(o guard) bool { return sameGuardrail(&o.Guardrail, &g.Guardrail) })
 		for _, v := range g.Variants {
 			w := watch{arm: x.arm(v.Name())}
-			if before >= 0 && !changes[w.arm].rearms(&g.Guardrail) {
+			if before >= 0 && !changes[w.arm].rearms(&g.Guardrail, x.watching(&w)) {
 				for _, o := range x.guards[before].watched {
 					if o.arm == w.arm {
 						w = o
@@ -46,11 +46,12 @@ type armChange struct {
 	renewed, other, resumed bool
 }
 
-// rearms says whether a guardrail may report the arm again. Answers before the change
+// rearms says whether a guardrail may report the arm again. While it does not serve
+// the trip that led to that stands. When it does again, answers before the change
 // count no longer, but all feedback does: who resumes a variant that feedback held
 // back has seen it.
-func (c armChange) rearms(g *abtest.Guardrail) bool {
-	return c.renewed || c.other && g.Feedback == nil
+func (c armChange) rearms(g *abtest.Guardrail, serves bool) bool {
+	return c.renewed || c.other && serves && g.Feedback == nil
 }
 
 // see takes a guardrail of feedback that is broken as reported: whoever lets the

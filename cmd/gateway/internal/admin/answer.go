@@ -83,6 +83,11 @@ func failureOf(err error) *failure {
 	switch {
 	case errors.As(err, &own):
 		return own
+	// Before the repository's: a refused edit holds why a version could not be loaded.
+	case errors.As(err, &edit):
+		if status, known := editorStatus[edit.Code]; known {
+			return &failure{status: status, code: string(edit.Code), err: err, problems: problemsOf(edit.Err), etag: edit.ETag}
+		}
 	case errors.As(err, &repo):
 		if status, known := repositoryStatus[repo.Code]; known {
 			return &failure{status: status, code: string(repo.Code), err: err}
@@ -90,10 +95,6 @@ func failureOf(err error) *failure {
 	case errors.As(err, &deployment):
 		if status, known := promotionStatus[deployment.Code]; known {
 			return &failure{status: status, code: string(deployment.Code), err: err}
-		}
-	case errors.As(err, &edit):
-		if status, known := editorStatus[edit.Code]; known {
-			return &failure{status: status, code: string(edit.Code), err: err, problems: problemsOf(edit.Err), etag: edit.ETag}
 		}
 	case errors.Is(err, ErrNoGuard):
 		return &failure{status: http.StatusNotFound, code: codeUnknownGuard, err: err}

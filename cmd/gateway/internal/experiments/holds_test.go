@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -57,6 +58,23 @@ func TestAHoldServesAtOnceAndIsShown(t *testing.T) {
 	}
 	if n, err := r.Release(t.Context(), "gbm", operator); n != 0 || err != nil {
 		t.Errorf("%d %v", n, err)
+	}
+}
+
+// Whoever sees a hold listed must not meet the variant any more, and the other way
+// round after a release.
+func TestAHoldIsInForceBeforeItIsListed(t *testing.T) {
+	r := newRig(t, twoArms)
+	var listed []int
+	r.world.onSet = func() { listed = append(listed, len(r.Holds())) }
+	if err := r.Hold(t.Context(), treatment, guardrail); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Release(t.Context(), "gbm", operator); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(listed, []int{0, 1}) {
+		t.Errorf("holds listed when the plans were taken: %v", listed)
 	}
 }
 

@@ -33,8 +33,9 @@ type fakeWorld struct {
 	loaded         map[serving.Ref]bool
 	active, wanted *abtest.Plan
 	wantedErr      error
-	// set counts the plans that it took.
-	set int
+	// set counts the plans that it took, and onSet hears of each.
+	set   int
+	onSet func()
 }
 
 func newWorld(t testing.TB, loaded ...int) *fakeWorld {
@@ -84,6 +85,9 @@ func (w *fakeWorld) tryLocked() error {
 	}
 	w.active = w.wanted
 	w.set++
+	if w.onSet != nil {
+		w.onSet()
+	}
 	return nil
 }
 

@@ -2,9 +2,11 @@ package experiments
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -83,6 +85,41 @@ func TestABrokenEditIsRefusedWithEveryProblem(t *testing.T) {
 	refused(t, err, CodeBadExperiments, "weights add up to 110.00", "experiments[1].state", "experiments[1].variants")
 	if r.onTheDisk() != twoArms || len(r.History()) != 1 || r.weight("treatment") != 10 {
 		t.Error("something changed")
+	}
+}
+
+// What cannot be read neither hides what is wrong elsewhere nor makes up more of it.
+func TestProblemsOfBothKindsAreReportedTogether(t *testing.T) {
+	for text, want := range map[string][]string{
+		"experiments:\n" +
+			"  - {name: a, modle: m, variants: [{name: x, weight: 50}]}\n" +
+			"  - {name: b, model: m, variants: [{name: x, weight: 60}, {name: y, weight: 30}]}\n": {
+			"experiments[0].modle", "experiments[0].variants", "experiments[1].variants"},
+		"experiments:\n" +
+			"  - {name: a, model: m, layer: gone, variants: [{name: x, weight: ten}, {name: 'y z', weight: 50}]}\n": {
+			"experiments[0].layer", "experiments[0].variants[0].weight", "experiments[0].variants[1].name"},
+		"experiments:\n" +
+			"  - {name: a, modle: m, salt: '', variants: [{name: x, weight: 50}]}\n": {"experiments[0].modle", "experiments[0].variants"},
+		"layrs: []\nexperiments:\n" +
+			"  - {name: a, model: m, layer: gone, variants: [{name: x, weight: 100}]}\n": {"layrs", "experiments[0].layer"},
+		"experiments: 5\n": {"experiments"},
+		"- experiments\n":  {""},
+	} {
+		_, err := Compile("e.yaml", []byte(text))
+		var problems strictyaml.Problems
+		if !errors.As(err, &problems) {
+			t.Fatalf("%s%v", text, err)
+		}
+		var got []string
+		for _, p := range problems {
+			if p.Line == 0 {
+				t.Errorf("%s has no line", p)
+			}
+			got = append(got, p.Path)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s%q, want %q", text, got, want)
+		}
 	}
 }
 
