@@ -3,6 +3,7 @@ package experiments
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"slices"
 	"time"
 
@@ -125,6 +126,10 @@ func (k *Keeper) change(ctx context.Context, e Edit, make func(present []byte) (
 	defer k.endEdit()
 	k.settle()
 	present, err := strictyaml.ReadFile(k.o.File)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errorf(CodeStorage, "the experiments file is gone, and what it said goes on serving: put it back first, such as by "+
+			"`gateway experiments history REVISION > FILE` (%w)", err)
+	}
 	if err != nil {
 		return nil, errorf(CodeStorage, "the experiments file cannot be read: %w", err)
 	}

@@ -180,6 +180,18 @@ func TestSymbolicLinksAreFollowed(t *testing.T) {
 	}
 }
 
+func TestAFileThatIsGoneIsPutBackFirst(t *testing.T) {
+	r := newRig(t, twoArms)
+	if err := os.Remove(r.file); err != nil {
+		t.Fatal(err)
+	}
+	_, err := r.Save(t.Context(), []byte(weighted(80, 20)), Edit{IfMatch: AnyETag})
+	refused(t, err, CodeStorage, "history REVISION", "no such file")
+	if r.weight("treatment") != 10 {
+		t.Error("something else serves")
+	}
+}
+
 func TestAReadOnlyFileIsNotReplaced(t *testing.T) {
 	r := newRig(t, twoArms)
 	if d, err := r.Document(); err != nil || d.ReadOnly != nil || d.Revision != 1 || !d.Stored {
