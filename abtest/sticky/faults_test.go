@@ -91,7 +91,7 @@ func TestKilledRedis(t *testing.T) {
 		if got := s.recall(e, fmt.Sprint("u", n)); got != "" {
 			t.Fatalf("recalled %q", got)
 		}
-		if took := time.Since(at); took > 300*time.Millisecond {
+		if took := time.Since(at); took > 2*time.Second {
 			t.Errorf("took %s", took)
 		}
 	}
@@ -211,7 +211,7 @@ func TestCloseStoresWhatIsQueued(t *testing.T) {
 	if err == nil || !strings.HasPrefix(err.Error(), "3000 sticky assignments") {
 		t.Errorf("error %v", err)
 	}
-	if took := time.Since(at); took > 3*time.Second {
+	if took := time.Since(at); took > 20*time.Second {
 		t.Errorf("closing took %s", took)
 	}
 }

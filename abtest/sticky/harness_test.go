@@ -31,11 +31,12 @@ type rig struct {
 	reg   *prometheus.Registry
 }
 
-// options have a budget that a busy machine keeps.
+// options have limits that a busy machine keeps.
 func options(addr string) Options {
 	o := DefaultOptions()
 	o.Redis.Addresses = []string{addr}
 	o.Budget = time.Second
+	o.Redis.DialTimeout = 10 * time.Second
 	return o
 }
 
@@ -61,7 +62,7 @@ func open(t testing.TB, o Options) *rig {
 func connected(t testing.TB, o Options) *rig {
 	t.Helper()
 	r := open(t, o)
-	redistest.Eventually(t, 10*time.Second, "connected", func() bool { return r.State().Connected })
+	redistest.Eventually(t, time.Minute, "connected", func() bool { return r.State().Connected })
 	return r
 }
 
@@ -96,7 +97,7 @@ func (r *rig) recall(e *abtest.Experiment, unit string) string {
 // flushed waits until nothing is queued and a variant is stored.
 func (r *rig) flushed(result string, n float64) {
 	r.t.Helper()
-	redistest.Eventually(r.t, 5*time.Second, fmt.Sprintf("%v writes %s", n, result), func() bool { return r.writes(result) >= n })
+	redistest.Eventually(r.t, 30*time.Second, fmt.Sprintf("%v writes %s", n, result), func() bool { return r.writes(result) >= n })
 }
 
 func (r *rig) writes(result string) float64  { return r.sample("hotpath_sticky_writes_total", result) }

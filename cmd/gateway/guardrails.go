@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -57,7 +58,13 @@ func (g *gateway) trip(ctx context.Context, t readout.Trip) {
 	hold, done := holdOf(t)
 	ctx, cancel := context.WithTimeout(ctx, holdTimeout)
 	defer cancel()
-	if err := g.experiments.Hold(ctx, hold, experiments.Author{Who: "guardrail " + t.Guardrail.Metric, Via: experiments.ViaGuardrail, Message: t.Text}); err != nil {
+	err := g.experiments.Hold(ctx, hold, experiments.Author{Who: "guardrail " + t.Guardrail.Metric, Via: experiments.ViaGuardrail, Message: t.Text})
+	var e *experiments.Error
+	switch {
+	case errors.As(err, &e) && e.Code == experiments.CodeStorage:
+		log.Error("guardrail broken, "+done+", but that could not be written down and ends with the process: "+t.Text, "error", err)
+		return
+	case err != nil:
 		log.Error("guardrail broken, and its action failed: "+t.Text, "error", err)
 		return
 	}

@@ -133,7 +133,7 @@ func (s *Sink) end() error {
 
 // begin opens the file that grew last, if it has room, or else a new one.
 func (s *Sink) begin(more int64) error {
-	if err := os.MkdirAll(s.o.Dir, 0o755); err != nil {
+	if err := os.MkdirAll(s.o.Dir, 0o750); err != nil {
 		return err
 	}
 	files, err := list(s.o.Dir)
@@ -151,7 +151,7 @@ func (s *Sink) begin(more int64) error {
 			name = last.begun.Add(1)
 		}
 	}
-	f, err := os.OpenFile(filepath.Join(s.o.Dir, fileName(name)), os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o644)
+	f, err := os.OpenFile(filepath.Join(s.o.Dir, fileName(name)), os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o640)
 	if err != nil {
 		return err
 	}

@@ -28,11 +28,12 @@ type history struct {
 	mu        sync.Mutex
 	revisions []Revision        // ascending
 	texts     map[string][]byte // without a directory, by ETag
+	warned    map[string]bool   // files of revisions that cannot be read
 }
 
 // openHistory reads what is there. Whatever in the directory is not ours is left alone.
 func openHistory(dir string, warn func(message string, args ...any)) (*history, error) {
-	h := &history{dir: dir, warn: warn, bytes: maxTextBytes, texts: map[string][]byte{}}
+	h := &history{dir: dir, warn: warn, bytes: maxTextBytes, texts: map[string][]byte{}, warned: map[string]bool{}}
 	if dir == "" {
 		return h, nil
 	}

@@ -93,7 +93,7 @@ func (h *history) refresh() error {
 				continue // another gateway tidies up
 			}
 			if err != nil || r.Number != number {
-				h.warn("a revision of the experiments cannot be read, and is left out", "file", filepath.Join(h.dir, e.Name()), "error", err)
+				h.warnOnce(e.Name(), err)
 				continue
 			}
 		}
@@ -102,6 +102,15 @@ func (h *history) refresh() error {
 	slices.SortFunc(revisions, func(a, b Revision) int { return a.Number - b.Number })
 	h.revisions = revisions
 	return nil
+}
+
+// warnOnce says that a revision cannot be read: the history is looked at again and
+// again.
+func (h *history) warnOnce(name string, err error) {
+	if !h.warned[name] {
+		h.warned[name] = true
+		h.warn("a revision of the experiments cannot be read, and is left out", "file", filepath.Join(h.dir, name), "error", err)
+	}
 }
 
 func (h *history) readMeta(name string) (Revision, error) {
