@@ -26,7 +26,7 @@ type compiler struct {
 func Compile(cfg Config) (*Plan, error) {
 	c := &compiler{layers: map[string]*layer{}, units: []string{userUnit}, byName: map[string]*Experiment{},
 		attributes: map[string]uint16{}, sets: map[string]*set{}}
-	c.readLists(cfg.Lists)
+	c.readLists(&cfg)
 	p := &Plan{models: map[string]*ModelPlan{}, byName: c.byName}
 	p.holdout = c.holdout("holdout", cfg.Holdout, userUnitSlot, "global")
 	for i := range c.limit("layers", len(cfg.Layers), MaxLayers) {

@@ -195,8 +195,10 @@ func (d planDigester) node(n *node) {
 // set writes what a set holds, a named list by its digest: a list is the same
 // under any name.
 func (d digester) set(s *set) {
-	d.text(string(s.digest))
-	if s.digest == nil {
+	if s.list != nil {
+		d.text(string(s.list.digest))
+	} else {
+		d.text("")
 		d.texts(s.strings)
 	}
 	d.number(uint64(len(s.numbers)))

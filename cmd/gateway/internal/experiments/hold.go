@@ -133,7 +133,7 @@ func (k *Keeper) recordHold(hold abtest.Hold, released bool, by Author) error {
 		c = k.pending
 	}
 	r := Revision{At: time.Now().UTC(), Who: by.Who, Via: by.Via, Message: by.Message, ETag: c.source.etag,
-		Digest: c.plan.Digest().String(), Hold: &hold, Released: released}
+		Digest: c.plan.Digest().String(), Hold: &hold, Released: released, Lists: c.source.lists.revision()}
 	if _, err := k.history.add(r, c.source.text); err != nil {
 		return errorf(CodeStorage, "it is in force, but the history cannot be written: %w", err)
 	}

@@ -61,10 +61,8 @@ type Keeper struct {
 	// changing holds one token: who takes it out may change what follows, until
 	// putting it back.
 	changing chan struct{}
-	reader   strictyaml.Reader
-	// seen is the ETag of the file as it was looked at last, or why it could not be
-	// read.
-	seen string
+	read     reading
+	seen     seen
 	// serves is what the world was given and took, pending what it was given and
 	// could not take so far; nil where there is none.
 	serves, pending *candidate
@@ -73,6 +71,13 @@ type Keeper struct {
 	// tried is for those who look: they must not wait for a reload, which may be
 	// loading a model.
 	tried atomic.Pointer[attempt]
+}
+
+// seen is the file as it was looked at last.
+type seen struct {
+	etag  string            // or why it could not be read
+	files map[string]string // list files that it names
+	lists string            // their state
 }
 
 // candidate is what the world is asked to serve.
@@ -115,11 +120,12 @@ func Open(o Options) (*Keeper, error) {
 		k.history, err = openHistory("", o.Log.Warn)
 		return k, err
 	}
-	data, err := strictyaml.ReadFile(o.File)
+	target := behindLinks(o.File)
+	data, err := strictyaml.ReadFile(target)
 	if err != nil {
 		return nil, fmt.Errorf("experiments.file: %w", err)
 	}
-	src, err := read(&k.reader, o.File, data)
+	src, err := k.read.read(o.File, filepath.Dir(target), data)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +161,7 @@ func (k *Keeper) begin(src *source) error {
 	if _, before := k.history.last(); before {
 		author = Author{Who: fileAuthor, Via: ViaFile, Message: "changed while this gateway did not run"}
 	}
-	k.seen = src.etag
+	k.saw(src.text, src)
 	k.tried.Store(&attempt{source: src, at: time.Now()})
 	k.pending = &candidate{src, plan, author}
 	if err := k.o.World.SetPlan(plan); err != nil {

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"hotpath/models/strictyaml"
 )
 
 // thousand is a file of realistic experiments: layers, targeting, a ramp, variants.
@@ -80,15 +78,15 @@ func BenchmarkRead(b *testing.B) {
 	text := []byte(thousand())
 	b.Run("first", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := read(&strictyaml.Reader{}, "e.yaml", text); err != nil {
+			if _, err := new(reading).read("e.yaml", ".", text); err != nil {
 				b.Fatal(err)
 			}
 		}
 	})
 	b.Run("after an edit", func(b *testing.B) {
-		var r strictyaml.Reader
+		var r reading
 		for b.Loop() {
-			if _, err := read(&r, "e.yaml", text); err != nil {
+			if _, err := r.read("e.yaml", ".", text); err != nil {
 				b.Fatal(err)
 			}
 		}
