@@ -57,6 +57,7 @@ type Keeper struct {
 	holds   *holds
 	sample  *TrafficSample
 	reloads *prometheus.CounterVec
+	took    prometheus.Histogram
 
 	// changing holds one token: who takes it out may change what follows, until
 	// putting it back.
@@ -178,6 +179,9 @@ func (k *Keeper) register() error {
 	// Both results exist from the start, so that the first refusal is an increase.
 	k.reloads.WithLabelValues(reloadOK)
 	k.reloads.WithLabelValues(reloadRefused)
+	k.took = prometheus.NewHistogram(prometheus.HistogramOpts{Name: "hotpath_experiments_reload_seconds",
+		Help:    "Time from finding the experiments file or its lists changed to serving or refusing them, model loads included.",
+		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 60}})
 	serves := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "hotpath_experiments_last_reload_ok",
 		Help: "1 if the experiments that serve are those of the file, 0 if they are not."}, func() float64 {
 		if _, err := k.Last(); err != nil {
@@ -190,7 +194,7 @@ func (k *Keeper) register() error {
 	large := prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "hotpath_experiments_sample_too_large_total",
 		Help: "Requests that the sample for previews left out for their size."}, func() float64 { return float64(k.sample.large.Load()) })
 	var errs []error
-	for _, c := range []prometheus.Collector{k.reloads, serves, held, large} {
+	for _, c := range []prometheus.Collector{k.reloads, k.took, serves, held, large} {
 		errs = append(errs, k.o.Registerer.Register(c))
 	}
 	return errors.Join(errs...)

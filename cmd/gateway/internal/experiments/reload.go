@@ -55,6 +55,7 @@ func (k *Keeper) Reload(ctx context.Context, force bool) error {
 		k.o.Log.Info("holds on experiments were changed by another gateway", "holds", len(k.holds.list()))
 		k.hold(k.holds.list())
 	}
+	began := time.Now()
 	src, changed, err := k.look(force)
 	if !changed {
 		k.settle()
@@ -67,6 +68,7 @@ func (k *Keeper) Reload(ctx context.Context, force bool) error {
 		k.o.World.KeepPlan()
 		k.pending = nil
 	}
+	k.took.Observe(time.Since(began).Seconds())
 	k.report(err)
 	return err
 }
