@@ -238,3 +238,12 @@ func TestEveryHundredthOfAPercentIsAccepted(t *testing.T) {
 		}
 	}
 }
+
+func TestCompilePauses(t *testing.T) {
+	pauses := 0
+	cfg := Config{Experiments: many(100)}
+	p, err := Compile(cfg.WithPauses(func() { pauses++ }))
+	if err != nil || pauses < 300 || p.Digest() != under(t, cfg).Digest() {
+		t.Errorf("%v, %d pauses of 100 experiments", err, pauses)
+	}
+}

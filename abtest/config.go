@@ -37,8 +37,9 @@ type Config struct {
 	ListFiles   map[string]string   `yaml:"list_files,omitempty" json:"list_files,omitempty" doc:"named lists that stand in files of their own, one value a line: list to the path of its file, relative to this file and not outside of its directory"`
 	Holdout     *HoldoutConfig      `yaml:"holdout,omitempty" json:"holdout,omitempty" doc:"units that no experiment gets; default: none"`
 
-	// contents are those of the list files.
+	// contents are those of the list files, pause is called by Compile.
 	contents map[string]*List
+	pause    func()
 }
 
 // LayerConfig names a set of buckets that experiments divide among themselves.

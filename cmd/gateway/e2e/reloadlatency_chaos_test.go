@@ -15,7 +15,7 @@ import (
 
 // What a reload of a thousand experiments may cost.
 const (
-	reloadPairs = 2
+	reloadPairs = 8
 	// reloadWindow is how long each half of a pair lasts, with a reload each second.
 	reloadWindow = 8 * time.Second
 	reloadRate   = 700.0
@@ -25,8 +25,8 @@ const (
 	maxReload = 50 * time.Millisecond
 )
 
-// thousandExperiments are realistic ones, in 20 layers with targeting and ramps. The
-// even editions differ from those before in one experiment, the odd ones in all.
+// thousandExperiments are realistic ones, in 20 layers with targeting and ramps. Each
+// edition differs from the one before in one experiment.
 func thousandExperiments(edition int) string {
 	var b strings.Builder
 	b.WriteString("layers:\n")
@@ -35,9 +35,9 @@ func thousandExperiments(edition int) string {
 	}
 	b.WriteString("experiments:\n")
 	for i := range 1000 {
-		share := 5 + (edition+1)/2%40
+		share := 50
 		if i == 500 {
-			share = 50 + edition%40
+			share += edition % 50
 		}
 		fmt.Fprintf(&b, `  - name: experiment-%d
     model: echo

@@ -43,7 +43,12 @@ func (s *source) same(o *source) bool { return s.etag == o.etag && s.lists.state
 type reading struct {
 	yaml  strictyaml.Reader
 	lists listFiles
+	// pause, if set, is called after each small piece of the work.
+	pause func()
 }
+
+// pausing has readings, and all that comes of them, call pause.
+func (r *reading) pausing(pause func()) { r.pause, r.yaml.Pause = pause, pause }
 
 // read makes a source of a file's content and of the list files in a directory. It is
 // not valid with an error, and nil when not even its list files are known.
@@ -61,7 +66,7 @@ func (r *reading) read(file, dir string, data []byte) (*source, error) {
 	if err := s.listProblems(file, s.lists); err != nil {
 		return s, err
 	}
-	s.config = s.config.WithListFiles(s.lists.contents())
+	s.config = s.config.WithListFiles(s.lists.contents()).WithPauses(r.pause)
 	var err error
 	if s.plan, err = abtest.Compile(s.config); err != nil {
 		return s, s.located(err)

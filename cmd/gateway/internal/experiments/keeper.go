@@ -133,7 +133,11 @@ func Open(o Options) (*Keeper, error) {
 	if err := k.openData(); err != nil {
 		return nil, fmt.Errorf("experiments.data_dir: %w", err)
 	}
-	return k, k.begin(src)
+	if err := k.begin(src); err != nil {
+		return nil, err
+	}
+	k.read.pausing(new(pacer).pause) // from now on requests are served
+	return k, nil
 }
 
 // openData opens what is kept beside the file.

@@ -46,6 +46,7 @@ func TestAThousandExperimentsAreReloadedInTime(t *testing.T) {
 	r := newRig(t, thousand())
 	r.data = "" // without the disk, whose time is not ours
 	r.open()
+	r.read.pausing(nil) // the pauses, too
 	edited := func(i int) string { return strings.Replace(thousand(), "share: 5}", fmt.Sprintf("share: %d}", i+6), 1) }
 	reload, save, patch := time.Hour, time.Hour, time.Hour
 	best := func(d *time.Duration, f func()) {
