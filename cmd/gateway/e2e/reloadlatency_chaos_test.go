@@ -81,27 +81,7 @@ func TestLatencyWhileReloading(t *testing.T) {
 	var delays []time.Duration
 	slow, expected := 0, 0
 	for pair := range reloadPairs {
-		var alone, reloading report
-		halves := []func(){
-			func() { alone = reloadLoad(g).begin(t).wait(t) },
-			func() {
-				l := reloadLoad(g).begin(t)
-				for i := range int(reloadWindow.Seconds()) {
-					time.Sleep(time.Until(l.start.Add(time.Duration(i)*time.Second + 300*time.Millisecond)))
-					edit()
-				}
-				reloading = l.wait(t)
-			},
-		}
-		if pair%2 == 1 {
-			slices.Reverse(halves)
-		}
-		for _, half := range halves {
-			half()
-		}
-		alone.onlyCodes(t, "ok")
-		reloading.onlyCodes(t, "ok")
-		a, r := alone.planned(reloadRate), reloading.planned(reloadRate)
+		a, r := reloadPair(t, g, edit, pair%2 == 1)
 		limit := at(a, .999) + maxDelay
 		delays = append(delays, at(r, .999)-at(a, .999))
 		slow, expected = slow+above(r, limit), expected+above(a, limit)
@@ -125,6 +105,35 @@ func TestLatencyWhileReloading(t *testing.T) {
 	verdict(t, "a thousand experiments reloaded each second", fmt.Sprintf("in %s, no request more than %s later", maxReload, maxDelay),
 		"in %.1f ms; p99.9 later by %s (median of %s); slower than p99.9 alone + %s: %d requests, without reloads %d", mean*1000, median, delays, maxDelay, slow, expected)
 	g.Stop(t)
+}
+
+// reloadPair measures without reloads and with, or the other way round.
+func reloadPair(t *testing.T, g *gateway, edit func(), reverse bool) (alone, reloading []time.Duration) {
+	t.Helper()
+	halves := []func(){
+		func() {
+			r := reloadLoad(g).begin(t).wait(t)
+			r.onlyCodes(t, "ok")
+			alone = r.planned(reloadRate)
+		},
+		func() {
+			l := reloadLoad(g).begin(t)
+			for i := range int(reloadWindow.Seconds()) {
+				time.Sleep(time.Until(l.start.Add(time.Duration(i)*time.Second + 300*time.Millisecond)))
+				edit()
+			}
+			r := l.wait(t)
+			r.onlyCodes(t, "ok")
+			reloading = r.planned(reloadRate)
+		},
+	}
+	if reverse {
+		slices.Reverse(halves)
+	}
+	for _, half := range halves {
+		half()
+	}
+	return alone, reloading
 }
 
 func reloadLoad(g *gateway) load {

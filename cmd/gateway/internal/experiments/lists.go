@@ -116,8 +116,12 @@ func (l *listFiles) readOne(root *os.Root, path string, left int, force bool) *l
 		return k
 	}
 	now := time.Now()
-	text, err := io.ReadAll(io.LimitReader(file, int64(left)+1))
-	if err == nil && len(text) > left {
+	var text []byte
+	if info.Size() <= int64(left) {
+		// It may grow meanwhile.
+		text, err = io.ReadAll(io.LimitReader(file, int64(left)+1))
+	}
+	if err == nil && max(int64(len(text)), info.Size()) > int64(left) {
 		err = fmt.Errorf("the list files are over the limit of %d MiB in all", maxListBytes>>20)
 	}
 	if err != nil {
