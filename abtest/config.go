@@ -105,6 +105,7 @@ type VariantConfig struct {
 	Shadow  bool     `yaml:"shadow,omitempty" json:"shadow,omitempty" doc:"true: scored off the request's path for comparison, never answers; default: false"`
 	Sample  *float64 `yaml:"sample,omitempty" json:"sample,omitempty" doc:"share of the experiment's units that are scored by this shadow, in percent, above 0, at most two decimals; default: 100"`
 
-	// held is the weight of the file where a Hold took it.
-	held *float64
+	// held is the weight of the file where a Hold took it, heldCanary its canary.
+	held       *float64
+	heldCanary bool
 }

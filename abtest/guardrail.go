@@ -57,11 +57,12 @@ type Guardrail struct {
 
 // guardCanaries gives the canaries that no guardrail of the file watches those that
 // keep a broken one from harm: what it may fail more often than the control, answer
-// less than properly, or be slower.
+// less than properly, or be slower. One that is held keeps them, so that the readout
+// does not forget which has tripped.
 func (e *Experiment) guardCanaries() {
 	var bare []*Variant
 	for _, v := range e.variants {
-		if v.canary && v != e.control && !v.shadow && !e.watches(v) {
+		if (v.canary || v.heldCanary) && v != e.control && !v.shadow && !e.watches(v) {
 			bare = append(bare, v)
 		}
 	}

@@ -58,7 +58,8 @@ func (e *ExperimentConfig) hold(name string) {
 		e.Fallback = to.Name
 	}
 	sum, none := float64(own+theirs)/100, 0.0
-	held.held, held.Weight, held.Canary = held.Weight, &none, false
+	held.held, held.Weight = held.Weight, &none
+	held.heldCanary, held.Canary = held.Canary, false
 	to.Weight = &sum
 }
 
@@ -68,7 +69,7 @@ func (c *compiler) holds(at place, e *Experiment, cfgs []VariantConfig) {
 	for _, v := range e.variants {
 		if before := cfgs[v.index].held; before != nil && v.weight == 0 && e.control != nil {
 			n, _ := c.basisPoints(at.index(v.index).field("weight"), *before)
-			v.held, e.held = true, true
+			v.held, v.heldCanary, e.held = true, cfgs[v.index].heldCanary, true
 			if n <= e.control.dealt { // unless somebody changed the weights since
 				v.dealt, e.control.dealt = n, e.control.dealt-n
 			}

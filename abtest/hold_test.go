@@ -47,6 +47,10 @@ func TestHoldOfAVariant(t *testing.T) {
 	if b.Weight() != 0 || !b.Held() || b.Canary() || control.Weight() != 6667 || control.Held() || is.Variant("c").Weight() != 3333 || is.State() != Running {
 		t.Errorf("held %+v, control %+v", b, control)
 	}
+	// The default guardrails of the canary stay.
+	if g := is.Guardrails(); len(g) != 4 || len(g) != len(was.Guardrails()) || g[0].Variants[0] != b {
+		t.Errorf("guardrails %+v", g)
+	}
 	if two.Fallback() != two.Variant("a") || two.Variant("a").Weight() != Buckets || is.Fallback() != control {
 		t.Errorf("the fallback of two is %+v", two.Fallback())
 	}

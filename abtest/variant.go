@@ -11,6 +11,7 @@ type Variant struct {
 	dealt       int // of the slots; other than weight only under a hold
 	canary      bool
 	held        bool
+	heldCanary  bool
 	shadow      bool
 	sample      uint16 // basis points
 	sampleKey   uint64

@@ -2,6 +2,7 @@ package router
 
 import (
 	"bytes"
+	"iter"
 	"time"
 
 	"hotpath/abtest"
@@ -154,21 +155,40 @@ func (p *Pipeline) AssignAll(x *Exchange, tell func(d *Decision)) *Error {
 	if x.snapshot = p.acquire(); x.snapshot == nil {
 		return errNotReady
 	}
-	known := len(x.Forced) == 0
-	for _, e := range x.snapshot.plan.Experiments() {
-		if plan := x.snapshot.plan.ModelExperiments(e.Model()); plan.Experiments()[0] == e {
-			known = p.assignModel(x, plan, e.Model(), start, tell) || known
-		}
-	}
-	if !known {
+	// Before anybody is exposed.
+	if len(x.Forced) > 0 && !x.forcesSome(start) {
 		return x.unknownVariant()
+	}
+	for plan, name := range x.snapshot.plansByModel() {
+		p.assignModel(x, plan, name, start, tell)
 	}
 	return nil
 }
 
-// assignModel decides about the experiments on one model. It says whether they know
-// the variant that is asked for.
-func (p *Pipeline) assignModel(x *Exchange, plan *abtest.ModelPlan, name string, start time.Time, tell func(d *Decision)) (known bool) {
+// plansByModel are the experiments of each model that there are some about.
+func (s *Snapshot) plansByModel() iter.Seq2[*abtest.ModelPlan, string] {
+	return func(yield func(*abtest.ModelPlan, string) bool) {
+		for _, e := range s.plan.Experiments() {
+			if plan := s.plan.ModelExperiments(e.Model()); plan.Experiments()[0] == e && !yield(plan, e.Model()) {
+				return
+			}
+		}
+	}
+}
+
+// forcesSome says whether the variant that the request asks for is one of some model's.
+func (x *Exchange) forcesSome(now time.Time) bool {
+	r := x.assignable(now)
+	for plan := range x.snapshot.plansByModel() {
+		if a := plan.Assign(&r); !a.ForcedUnknown {
+			return true
+		}
+	}
+	return false
+}
+
+// assignModel decides about the experiments on one model.
+func (p *Pipeline) assignModel(x *Exchange, plan *abtest.ModelPlan, name string, start time.Time, tell func(d *Decision)) {
 	if x.asked = x.snapshot.models[name]; x.asked == nil {
 		x.asked = x.snapshot.unloaded(name)
 	}
@@ -200,7 +220,6 @@ func (p *Pipeline) assignModel(x *Exchange, plan *abtest.ModelPlan, name string,
 		tell(&d)
 	}
 	p.show(x, assigned, start)
-	return !a.ForcedUnknown
 }
 
 // unloaded stands in for a model that experiments are about and that is not loaded:

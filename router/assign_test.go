@@ -199,6 +199,27 @@ func TestAssignExposesUnlessAskedNotTo(t *testing.T) {
 	}
 }
 
+// TestAssignAllOfAnUnknownVariant: who is refused was shown nothing.
+func TestAssignAllOfAnUnknownVariant(t *testing.T) {
+	r, w := witnessed(t)
+	second := split("fraud", 100, 0)
+	second.Name = "second"
+	r.Serve(config(split("risk", 100, 0), second), r.Version("risk", 1), r.Version("risk", 2), r.Version("fraud", 1), r.Version("fraud", 2))
+	for forced, told := range map[string]int{"absent": 0, "second/control": 2, "": 2} {
+		x := begin(t, r.Pipeline, ask{user: "u"})
+		x.Via, x.Forced = router.ViaFlag, []byte(forced)
+		n := 0
+		err := r.Pipeline.AssignAll(x, func(*router.Decision) { n++ })
+		r.Pipeline.Finish(x)
+		if n != told || (err != nil) != (told == 0) {
+			t.Errorf("%q: %d flags, %v", forced, n, err)
+		}
+		if heard := w.heard[router.ViaFlag].Swap(0); heard != int64(told) {
+			t.Errorf("%q: the observer heard of %d", forced, heard)
+		}
+	}
+}
+
 func TestAssignRefuses(t *testing.T) {
 	r := rig(t)
 	if _, _, err := assign(t, r.Pipeline, ask{user: "u"}, "", true); err == nil || err.Code != router.NotReady {

@@ -10,6 +10,7 @@ const (
 	OK Code = iota
 	BadJSON
 	BadRequest
+	Unauthenticated
 	Forbidden
 	UnknownModel
 	UnknownExperiment
@@ -20,6 +21,7 @@ const (
 	UnsupportedEncoding
 	BadFeatures
 	HeadersTooLarge
+	Quota
 	Internal
 	Overloaded
 	Draining
@@ -38,6 +40,7 @@ var codes = [numCodes]struct {
 	OK:                  {"ok", 200},
 	BadJSON:             {"bad_json", 400},
 	BadRequest:          {"bad_request", 400},
+	Unauthenticated:     {"unauthenticated", 401},
 	Forbidden:           {"forbidden", 403},
 	UnknownModel:        {"unknown_model", 404},
 	UnknownExperiment:   {"unknown_experiment", 404},
@@ -48,6 +51,7 @@ var codes = [numCodes]struct {
 	UnsupportedEncoding: {"unsupported_encoding", 415},
 	BadFeatures:         {"bad_features", 422},
 	HeadersTooLarge:     {"headers_too_large", 431},
+	Quota:               {"quota", 429},
 	Internal:            {"internal", 500},
 	Overloaded:          {"overloaded", 503},
 	Draining:            {"draining", 503},
@@ -90,7 +94,7 @@ type Error struct {
 	Message string
 	// Field of the request that is at fault, where one is.
 	Field string
-	// RetryAfter is when to try again; set on every 503.
+	// RetryAfter is when to try again; set on every 503 and 429.
 	RetryAfter time.Duration
 }
 

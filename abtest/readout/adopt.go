@@ -8,7 +8,7 @@ import (
 
 // adoptGuards takes over the guardrails of a new plan. What has been reported of one
 // that stays is remembered, unless the variant changed.
-func (x *experiment) adoptGuards(defs []abtest.Guardrail, changes []armChange) {
+func (x *experiment) adoptGuards(defs []abtest.Guardrail, changes []armChange, now int64) {
 	guards := make([]guard, len(defs))
 	for i := range defs {
 		g := &guards[i]
@@ -16,12 +16,15 @@ func (x *experiment) adoptGuards(defs []abtest.Guardrail, changes []armChange) {
 		before := slices.IndexFunc(x.guards, func(o guard) bool { return sameGuardrail(&o.Guardrail, &g.Guardrail) })
 		for _, v := range g.Variants {
 			w := watch{arm: x.arm(v.Name())}
-			if before >= 0 && !changes[w.arm].rearms(&g.Guardrail) {
+			if before >= 0 && !changes[w.arm].rearms(&g.Guardrail, x.watching(&w)) {
 				for _, o := range x.guards[before].watched {
 					if o.arm == w.arm {
 						w = o
 						w.carriedOut = w.carriedOut || !x.watching(&o)
 					}
+				}
+				if changes[w.arm].resumed {
+					x.see(g, &w, now)
 				}
 			}
 			g.watched = append(g.watched, w)
@@ -39,15 +42,27 @@ func (x *experiment) adoptGuards(defs []abtest.Guardrail, changes []armChange) {
 // armChange is what a new plan does to an arm.
 type armChange struct {
 	// renewed: another model or version answers; other: its weight or the
-	// experiment's state is another one.
-	renewed, other bool
+	// experiment's state is another one; resumed: it did not serve before.
+	renewed, other, resumed bool
 }
 
-// rearms says whether a guardrail may report the arm again. Answers before the change
+// rearms says whether a guardrail may report the arm again. While it does not serve
+// the trip that led to that stands. When it does again, answers before the change
 // count no longer, but all feedback does: who resumes a variant that feedback held
 // back has seen it.
-func (c armChange) rearms(g *abtest.Guardrail) bool {
-	return c.renewed || c.other && g.Feedback == nil
+func (c armChange) rearms(g *abtest.Guardrail, serves bool) bool {
+	return c.renewed || c.other && serves && g.Feedback == nil
+}
+
+// see takes a guardrail of feedback that is broken as reported: whoever lets the
+// variant serve again knows.
+func (x *experiment) see(g *guard, w *watch, now int64) {
+	if g.Feedback == nil || w.reported {
+		return
+	}
+	if l := x.look(g, w, now); l.state == broken {
+		w.reported, w.carriedOut, w.at, w.text = true, true, now, l.text()
+	}
 }
 
 // sameGuardrail says whether two guardrails trip alike.

@@ -3,7 +3,8 @@ package readout
 import "encoding/binary"
 
 // The hash is in the manner of FNV-1a, with the last steps of MurmurHash3. It is the
-// same in every process, so that a recorded log gives the same sample.
+// same in every process that is given no seed, so that a recorded log gives the same
+// sample. Whoever knows the seed can choose ids that all stay, or that share a digest.
 const (
 	fnvOffset = 0xcbf29ce484222325
 	fnvPrime  = 0x100000001b3

@@ -76,8 +76,8 @@ type metric struct {
 }
 
 // newExperiment prepares for an experiment. id is its place in Readout.byID.
-func newExperiment(e *abtest.Experiment, id int) *experiment {
-	x := &experiment{id: uint16(id), prefix: digestPrefix(e.Unit()), trips: map[tripKey]int64{}}
+func newExperiment(e *abtest.Experiment, id int, prefix uint64) *experiment {
+	x := &experiment{id: uint16(id), prefix: prefix, trips: map[tripKey]int64{}}
 	for _, name := range armNames(e) {
 		x.arms = append(x.arms, arm{name: name})
 	}
@@ -106,7 +106,7 @@ func (x *experiment) is(e *abtest.Experiment) bool {
 
 // adopt takes over what a new plan says about the experiment. It returns the places
 // of metrics whose outcomes are to be forgotten.
-func (x *experiment) adopt(e *abtest.Experiment, plan int) (stale uint8) {
+func (x *experiment) adopt(e *abtest.Experiment, plan int, now int64) (stale uint8) {
 	before := x.def
 	x.def = e
 	shares, changes := make([]float64, len(x.arms)), make([]armChange, len(x.arms))
@@ -114,9 +114,9 @@ func (x *experiment) adopt(e *abtest.Experiment, plan int) (stale uint8) {
 		a := &x.arms[i]
 		v := e.Variant(a.name)
 		if before != nil {
-			changes[i] = a.change(v, before.State() != e.State())
+			changes[i] = a.change(v, before.State(), e.State())
 		}
-		if changes[i].renewed || changes[i].other && v.Weight() > 0 && (a.def.Weight() == 0 || before.State() != abtest.Running) {
+		if changes[i].renewed || changes[i].resumed {
 			a.windows = nil // it serves again, or something else does
 		}
 		a.def = v
@@ -127,16 +127,23 @@ func (x *experiment) adopt(e *abtest.Experiment, plan int) (stale uint8) {
 	}
 	x.shares[plan] = shares
 	stale = x.adoptMetrics(e.Metrics())
-	x.adoptGuards(e.Guardrails(), changes)
+	x.adoptGuards(e.Guardrails(), changes, now)
 	return stale
 }
 
-// change is what a new plan does to the arm.
-func (a *arm) change(v *abtest.Variant, otherState bool) armChange {
+// change is what a new plan does to the arm, and the experiment's states before and
+// after.
+func (a *arm) change(v *abtest.Variant, before, after abtest.State) armChange {
 	return armChange{
-		renewed: a.def.Model() != v.Model() || a.def.Version() != v.Version() || a.def.Label() != v.Label(),
-		other:   otherState || a.def.Weight() != v.Weight(),
+		renewed: !sameModel(a.def, v),
+		other:   before != after || a.def.Weight() != v.Weight(),
+		resumed: after == abtest.Running && v.Weight() > 0 && (before != abtest.Running || a.def.Weight() == 0),
 	}
+}
+
+// sameModel says whether the same model is asked, as far as the plans say.
+func sameModel(a, b *abtest.Variant) bool {
+	return a.Model() == b.Model() && a.Version() == b.Version() && a.Label() == b.Label()
 }
 
 // adoptMetrics gives each new metric a place. One whose kind or window changes is
@@ -220,12 +227,15 @@ func (x *experiment) key(id []byte) uint64 { return digest(x.prefix, id) }
 // sampled says whether units of this digest are kept.
 func (x *experiment) sampled(key uint64) bool { return key&(1<<x.halvings-1) == 0 }
 
+// prefix begins the digests of a kind of units.
+func (r *Readout) prefix(unitName string) uint64 { return digestPrefix(unitName) ^ r.seed }
+
 // unitKey is the digest of a unit that feedback names.
-func unitKey(name, id []byte) uint64 {
+func (r *Readout) unitKey(name, id []byte) uint64 {
 	if len(name) == 0 {
-		return digest(digestPrefix("user"), id)
+		return digest(r.prefix("user"), id)
 	}
-	return digest(digestPrefix(string(name)), id)
+	return digest(r.prefix(string(name)), id)
 }
 
 // note counts an outcome that no metric of the experiment has. The first few names

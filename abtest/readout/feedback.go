@@ -50,13 +50,13 @@ type target struct {
 func (r *Readout) byRequest(f *exposure.Feedback, only *experiment) (found, ambiguous bool) {
 	var room [requestsTogether]target
 	all := room[:0]
-	for id, key := range r.requests.of(digest(0, f.RequestID)) {
+	for id, key := range r.requests.of(digest(r.seed, f.RequestID)) {
 		if x := r.byID[id]; x != nil && (only == nil || x == only) && !slices.Contains(all, target{x, key}) {
 			all = append(all, target{x, key})
 		}
 	}
 	found = len(all) > 0
-	named := unitKey(f.UnitName, f.Unit)
+	named := r.unitKey(f.UnitName, f.Unit)
 	var chosen [requestsTogether]target
 	n := 0
 	for _, t := range all {
@@ -87,7 +87,7 @@ func alone(all []target, x *experiment) bool {
 
 // byUnit counts an outcome in every experiment that the unit is in, or in one.
 func (r *Readout) byUnit(f *exposure.Feedback, only *experiment) (found bool) {
-	key := unitKey(f.UnitName, f.Unit)
+	key := r.unitKey(f.UnitName, f.Unit)
 	var room [16]target
 	all := room[:0]
 	for u := range r.units.of(key) {

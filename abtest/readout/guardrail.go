@@ -77,6 +77,7 @@ func (x *experiment) trip(g *guard, w *watch, now int64) bool {
 	if !x.watching(w) {
 		return false
 	}
+	w.at = min(w.at, now) // later only where the clock was put back
 	l := x.look(g, w, now)
 	switch {
 	case l.state != broken:

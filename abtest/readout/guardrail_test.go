@@ -181,7 +181,7 @@ func TestTripsThatAreNotCarriedOut(t *testing.T) {
 	if n := len(s.run(10*time.Minute, s.in("treatment", 0.5, failing))); n != 10 {
 		t.Errorf("%d reports in ten minutes", n)
 	}
-	if notes := strings.Join(s.see().Notes, "\n"); !strings.Contains(notes, "has tripped 1 times") {
+	if notes := strings.Join(s.see().Notes, "\n"); !strings.Contains(notes, "has tripped once") {
 		t.Error(notes)
 	}
 }
@@ -223,14 +223,36 @@ func TestClockThatIsPutBack(t *testing.T) {
 	}
 }
 
+// A clock that is put back between two trips must not keep the second one quiet, nor
+// the reminders of one that is not carried out.
+func TestTripsAfterTheClockIsPutBack(t *testing.T) {
+	s := newTraffic(t, 30, watched("error_rate", func(g *abtest.GuardrailConfig) { g.Max, g.Action = ptr(5.0), "alert" }))
+	bad, good := s.in("treatment", 0.5, failing), s.in("treatment", 0, failing)
+	if n := len(s.run(time.Minute, bad)); n != 1 {
+		t.Fatalf("%d trips", n)
+	}
+	s.at -= 24 * 3600 * second
+	s.run(5*time.Minute, good)
+	if n := len(s.run(time.Minute, bad)); n != 1 {
+		t.Errorf("%d trips after the clock was put back", n)
+	}
+	s = newTraffic(t, 30, watched("error_rate", func(g *abtest.GuardrailConfig) { g.Max = ptr(5.0) }))
+	s.run(time.Minute, bad)
+	s.at -= 24 * 3600 * second
+	if n := len(s.run(5*time.Minute, s.in("treatment", 0.5, failing))); n < 4 {
+		t.Errorf("%d reminders in five minutes", n)
+	}
+}
+
 func TestHoldAndResume(t *testing.T) {
 	cfg := split(watched("error_rate", func(g *abtest.GuardrailConfig) { g.Max = ptr(5.0) }))
 	s := newTraffic(t, 30)
 	s.edit(cfg)
 	bad, good := s.in("treatment", 0.5, failing), s.in("treatment", 0, failing)
 	for _, hold := range []abtest.Hold{{Experiment: "checkout", Variant: "treatment"}, {Experiment: "checkout"}} {
-		if n := len(s.run(time.Minute, bad)); n != 1 {
-			t.Fatalf("%d trips", n)
+		first := s.run(time.Minute, bad)
+		if len(first) != 1 {
+			t.Fatalf("%d trips", len(first))
 		}
 		s.edit(cfg.WithHolds([]abtest.Hold{hold}))
 		if n := len(s.run(10*time.Second, bad)); n != 0 {
@@ -238,6 +260,11 @@ func TestHoldAndResume(t *testing.T) {
 		}
 		if p := s.see(); p.variant("treatment").Held != (hold.Variant != "") || p.Exposures == 0 {
 			t.Errorf("%v: %+v", hold, p.variant("treatment"))
+		}
+		// The report says why for as long as it is held.
+		s.at += 600 * second
+		if g := s.see().Guardrails[0]; !g.Tripped || g.Text != first[0].Text {
+			t.Errorf("%v: %+v", hold, g)
 		}
 		// What led to the hold must not lead to another one when it ends.
 		s.edit(cfg)

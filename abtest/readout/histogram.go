@@ -1,6 +1,9 @@
 package readout
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // scoreBounds are bounds for the histograms of all arms: round numbers that most of
 // the values lie between.
@@ -35,7 +38,8 @@ func roundBounds(low, high float64) []float64 {
 	for i := math.Floor(low / step.times(1)); len(bounds) == 0 || bounds[len(bounds)-1] <= high && len(bounds) < 2*count; i++ {
 		bounds = append(bounds, step.times(i))
 	}
-	return bounds
+	// Round numbers around the largest ones are beyond all numbers.
+	return slices.DeleteFunc(bounds, func(b float64) bool { return math.IsInf(b, 0) })
 }
 
 // decimalStep is digit times ten to the power.

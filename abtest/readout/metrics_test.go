@@ -1,6 +1,7 @@
 package readout
 
 import (
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -131,5 +132,26 @@ func TestNoAllocations(t *testing.T) {
 		if n := testing.AllocsPerRun(1000, f); n != 0 {
 			t.Errorf("%s allocates %v times", what, n)
 		}
+	}
+}
+
+// Scores at the end of what a float64 holds must not keep the report from being JSON,
+// which see checks.
+func TestScoresThatAreHuge(t *testing.T) {
+	l := newLab(t, Options{}, split())
+	for i, score := range []float64{math.MaxFloat64, -math.MaxFloat64, 0, 1} {
+		l.serve(user(i), func(e *exposure.Event) { e.Score, e.HasScore = score, true })
+	}
+	var n int64
+	for _, v := range l.see().Variants {
+		if len(v.Score.Histogram.Counts) != len(v.Score.Histogram.Bounds)+1 {
+			t.Errorf("%+v", v.Score.Histogram)
+		}
+		for _, c := range v.Score.Histogram.Counts {
+			n += c
+		}
+	}
+	if n != 4 {
+		t.Errorf("%d of 4 scores are in the histograms", n)
 	}
 }

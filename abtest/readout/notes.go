@@ -17,16 +17,16 @@ func (x *experiment) notes(p *Report) []string {
 	if p.SRM.Alert {
 		note(1, "sample ratio mismatch (p %.2g): the units are not split as the weights say, so that no comparison can be trusted; look for what loses or adds exposures of one variant", p.SRM.PValue)
 	}
-	note(x.untested, "%d units are not in the test of the split: they were exposed under other weights, by plans that the readout has not seen", x.untested)
-	note(x.weightless, "%d units were put by chance into variants that have no weight; they are not in the test of the split", x.weightless)
-	note(x.dropped, "%d exposures were left out: they are of an earlier salt, or of a variant that the experiment does not have", x.dropped)
+	note(x.untested, "%s left out of the test of the split, for exposure under other weights by plans that the readout has not seen", some(x.untested, "unit"))
+	note(x.weightless, "%s put by chance into variants that have no weight, and left out of the test of the split", some(x.weightless, "unit"))
+	note(x.dropped, "%s left out: of an earlier salt, or of a variant that the experiment does not have", some(x.dropped, "exposure"))
 	note(int64(x.halvings), "one unit in %d is kept, chosen at random; numbers of units are estimates, and statistics are of those kept", 1<<x.halvings)
-	note(x.moved, "%d units were seen in more than one variant, as after a change of weights; their outcomes count for the first", p.Moved)
-	note(x.overridden, "%d exposures of users listed for a variant do not count", x.overridden)
-	note(x.forced, "%d exposures of a forced variant do not count", x.forced)
-	note(x.paused, "%d exposures while the experiment was paused do not count", x.paused)
+	note(x.moved, "%s seen in more than one variant, as after a change of weights; outcomes count for the first", some(p.Moved, "unit"))
+	note(x.overridden, "%s left out: of users listed for a variant", some(x.overridden, "exposure"))
+	note(x.forced, "%s left out: of a forced variant", some(x.forced, "exposure"))
+	note(x.paused, "%s left out: made while the experiment was paused", some(x.paused, "exposure"))
 	for _, o := range x.unknownOutcomes {
-		note(o.n, "%d outcomes are named %q, which no metric of the experiment is", o.n, o.name)
+		note(o.n, "%s named %q, which no metric of the experiment is", some(o.n, "outcome"), o.name)
 	}
 	for _, m := range p.Metrics {
 		if !m.Since.IsZero() {
@@ -44,8 +44,20 @@ func (x *experiment) heldNotes() (notes []string) {
 		}
 	}
 	for key, n := range x.trips {
-		notes = append(notes, fmt.Sprintf("guardrail %s of %s has tripped %d times", key.metric, key.variant, n))
+		times := "once"
+		if n > 1 {
+			times = fmt.Sprintf("%d times", n)
+		}
+		notes = append(notes, fmt.Sprintf("guardrail %s of %s has tripped %s", key.metric, key.variant, times))
 	}
 	slices.SortStableFunc(notes, strings.Compare)
 	return notes
+}
+
+// some begins a sentence about a number of things.
+func some(n int64, thing string) string {
+	if n == 1 {
+		return "1 " + thing + " was"
+	}
+	return fmt.Sprintf("%d %ss were", n, thing)
 }

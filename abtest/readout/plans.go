@@ -62,11 +62,11 @@ func (r *Readout) SetPlan(p *abtest.Plan) {
 			x = nil
 		}
 		if x == nil {
-			x = newExperiment(e, len(r.byID))
+			x = newExperiment(e, len(r.byID), r.prefix(e.Unit()))
 			r.experiments[e.Name()], r.byID = x, append(r.byID, x)
 		}
 		x.shares[r.plans.current] = nil
-		stale.add(x, x.adopt(e, r.plans.current))
+		stale.add(x, x.adopt(e, r.plans.current, r.now))
 		r.order = append(r.order, e.Name())
 	}
 	r.clearOutcomes(stale)

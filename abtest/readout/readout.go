@@ -32,6 +32,9 @@ type Options struct {
 	Requests int
 	// Alpha is the error probability of intervals and verdicts.
 	Alpha float64
+	// Seed chooses the sample. A random one keeps clients, who may choose ids, from
+	// knowing which units stay; 0: the sample of a log is the same in every process.
+	Seed uint64
 	// Reg gets the metrics; nil: nobody does.
 	Reg prometheus.Registerer
 }
@@ -63,6 +66,7 @@ func (o *Options) complete() error {
 // goroutine.
 type Readout struct {
 	alpha float64
+	seed  uint64
 
 	mu          sync.Mutex
 	plans       recentPlans
@@ -80,7 +84,7 @@ func New(o Options) (*Readout, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	r := &Readout{alpha: o.Alpha, experiments: map[string]*experiment{}}
+	r := &Readout{alpha: o.Alpha, seed: o.Seed, experiments: map[string]*experiment{}}
 	r.units.init(o.Units)
 	r.requests.init(o.Requests)
 	if o.Reg != nil {
@@ -122,7 +126,7 @@ func (r *Readout) Exposed(e *exposure.Event, _ bool) {
 	key := x.key(e.Unit)
 	r.exposed(x, arm, key, e, shares)
 	if len(e.RequestID) > 0 {
-		r.requests.add(digest(0, e.RequestID), key, x.id)
+		r.requests.add(digest(r.seed, e.RequestID), key, x.id)
 	}
 	if e.Via == exposure.Predict || e.Via == exposure.Infer {
 		x.arms[arm].observe(e)

@@ -1,6 +1,7 @@
 package readout
 
 import (
+	"encoding/binary"
 	"math"
 	"runtime"
 	"testing"
@@ -110,6 +111,42 @@ func TestSampleIsUnbiased(t *testing.T) {
 		t.Errorf("the small experiment: %+v", q)
 	}
 	earlyAndLate(l, users)
+}
+
+// chosenID is an id of eight bytes whose digest without a seed is key.
+func chosenID(key uint64) []byte {
+	inverse := func(odd uint64) uint64 {
+		x := odd
+		for range 6 {
+			x *= 2 - odd*x
+		}
+		return x
+	}
+	h := key ^ key>>33
+	h *= inverse(0xc4ceb9fe1a85ec53)
+	h = (h ^ h>>33) * inverse(0xff51afd7ed558ccd)
+	h ^= h >> 33
+	h = (h ^ h>>32) * inverse(mixPrime)
+	return binary.LittleEndian.AppendUint64(nil, h^digestPrefix("user")^8)
+}
+
+// Clients who choose their ids must not be able to keep theirs in the sample: others
+// would be pushed out, and the table would be searched for room with every unit.
+func TestASeedKeepsIdsFromBeingChosen(t *testing.T) {
+	const most = 1000
+	kept := func(seed uint64) (sample float64) {
+		l := newLab(t, Options{Units: most, Seed: seed}, split())
+		for i := range uint64(2 * most) {
+			l.serve(string(chosenID((i + 1) << maxHalvings)))
+		}
+		return l.see().Sample
+	}
+	if sample := kept(0); sample > 1e-6 {
+		t.Fatalf("a sample of %v without a seed: the ids are not chosen well", sample)
+	}
+	if sample := kept(0x9d3f_5ae1_0c77_b2d4); sample < 1.0/8 {
+		t.Errorf("a sample of %v: the ids push out all others", sample)
+	}
 }
 
 // earlyAndLate checks that of the units that are kept half came in the first half.

@@ -95,7 +95,7 @@ func TestStrangePlans(t *testing.T) {
 	if p.SRM.Alert || *p.SRM.ChiSquareP < 0.01 {
 		t.Errorf("the weights of the past are held against the present: %+v", p.SRM)
 	}
-	if p.SRM.Units < 5000 || p.SRM.Units > 6000 || p.Dropped < 4990 || p.Dropped > 5000 || len(p.Notes) != 2 || !strings.Contains(p.Notes[0], "not in the test of the split") {
+	if p.SRM.Units < 5000 || p.SRM.Units > 6000 || p.Dropped < 4990 || p.Dropped > 5000 || len(p.Notes) != 2 || !strings.Contains(p.Notes[0], "left out of the test of the split") {
 		t.Errorf("%d tested, %d dropped, notes %q", p.SRM.Units, p.Dropped, p.Notes)
 	}
 	if kept := p.variant("control").Units + p.variant("treatment").Units; kept != 20_000-p.Dropped {

@@ -130,7 +130,7 @@ func (g *gateway) openHandler(metrics *router.Metrics) error {
 		MaxBody: int(c.MaxBodyBytes), MaxBatchBody: int(c.MaxBatchBodyBytes), AccessSample: g.config.Log.AccessSample,
 		MaxInferBody: int(c.MaxInferBodyBytes), BodyMemory: int64(c.BodyMemoryBytes), CompressOver: int(c.CompressOverBytes),
 		Catalog: g.catalog, RepositoryAPI: c.RepositoryAPI, RepositoryTimeout: g.config.Models.LoadTimeout,
-		Ready: g.readiness, Log: g.log.Logger,
+		Access: g.callers.access, ClientCertificates: c.TLS.ClientCAFile != "", Ready: g.readiness, Log: g.log.Logger,
 	}
 	o.ForcedHeader, o.Forcing = g.forcing()
 	if g.exposures != nil {
@@ -142,7 +142,7 @@ func (g *gateway) openHandler(metrics *router.Metrics) error {
 	}
 	g.traffic = httpapi.NewServer(handler, httpapi.ServerOptions{
 		MaxConnections: c.MaxConnections, MaxHeaderBytes: int(c.MaxHeaderBytes),
-		ReadTimeout: c.ReadTimeout, WriteTimeout: c.WriteTimeout, IdleTimeout: c.IdleTimeout, Log: g.log.Logger,
+		ReadTimeout: c.ReadTimeout, WriteTimeout: c.WriteTimeout, IdleTimeout: c.IdleTimeout, TLS: g.callers.http(), Log: g.log.Logger,
 	})
 	return nil
 }

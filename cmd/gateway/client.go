@@ -31,19 +31,24 @@ const (
 // adminClient talks to a running gateway's admin port.
 type adminClient struct {
 	addr string
+	// base is what paths are put behind.
+	base string
 	http *http.Client
 }
 
 // adminClient finds the port: --admin, else server.admin_listen from the
 // environment, the configuration file or its default.
 func (a *app) adminClient() (*adminClient, error) {
-	addr := strings.TrimSuffix(strings.TrimPrefix(a.adminAddr, "http://"), "/")
+	scheme, addr := cutScheme(a.adminAddr)
 	if addr == "" {
 		c, _, err := a.load()
 		if err != nil {
 			return nil, err
 		}
 		addr = c.Server.AdminListen
+		if c.Server.TLS.CertFile != "" {
+			scheme = secureScheme
+		}
 	}
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -52,12 +57,14 @@ func (a *app) adminClient() (*adminClient, error) {
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "127.0.0.1" // what listens everywhere listens here
 	}
-	// No proxy: the admin port is this machine's, or one that is named outright.
-	transport := &http.Transport{
-		DialContext:       (&net.Dialer{Timeout: adminConnecting}).DialContext,
-		DisableKeepAlives: true, MaxResponseHeaderBytes: 64 << 10,
+	addr = net.JoinHostPort(host, port)
+	transport, err := a.adminTransport()
+	if err != nil {
+		return nil, err
 	}
-	return &adminClient{net.JoinHostPort(host, port), &http.Client{Transport: transport}}, nil
+	// Nothing is sent elsewhere than where the user said.
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &adminClient{addr, scheme + addr, &http.Client{Transport: transport, CheckRedirect: stay}}, nil
 }
 
 // get and post give the body of a good answer. An error says what the gateway
@@ -73,7 +80,7 @@ func (c *adminClient) post(ctx context.Context, path string, q url.Values, timeo
 func (c *adminClient) call(ctx context.Context, method, path string, q url.Values, timeout time.Duration) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, method, "http://"+c.addr+path, nil)
+	r, err := http.NewRequestWithContext(ctx, method, c.base+path, nil)
 	if err != nil {
 		return nil, err
 	}

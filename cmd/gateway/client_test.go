@@ -150,7 +150,7 @@ func TestStatusOverTheAdminPort(t *testing.T) {
 func TestTheAdminPortIsFound(t *testing.T) {
 	addr, _ := adminPort(t)
 	_, port, _ := net.SplitHostPort(addr)
-	file := writeFile(t, t.TempDir(), "g.yaml", "server: {admin_listen: \"0.0.0.0:"+port+"\"}\n")
+	file := writeFile(t, t.TempDir(), "g.yaml", "server: {admin_listen: \"0.0.0.0:"+port+"\", admin_insecure: true}\n")
 	for _, c := range []struct {
 		env  []string
 		args []string

@@ -42,7 +42,7 @@ func (c *adminClient) upload(ctx context.Context, path string, q url.Values, key
 			<-written
 		}()
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+c.addr+path, body)
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+path, body)
 	if err != nil {
 		return nil, err
 	}
@@ -52,13 +52,7 @@ func (c *adminClient) upload(ctx context.Context, path string, q url.Values, key
 			r.Header.Set(name, value)
 		}
 	}
-	client := *c.http
-	if t, ok := client.Transport.(*http.Transport); ok {
-		t = t.Clone()
-		t.ExpectContinueTimeout = expectTimeout
-		client.Transport = t
-	}
-	return c.send(&client, r, timeout, http.StatusOK, http.StatusAccepted)
+	return c.send(c.http, r, timeout, http.StatusOK, http.StatusAccepted)
 }
 
 func writeForm(form *multipart.Writer, files []deployFile) error {
@@ -105,7 +99,7 @@ const maxEvent = 1 << 20
 
 // follow calls each with a deployment at every change, until it has ended.
 func (c *adminClient) follow(ctx context.Context, first promotion.Saga, each func(promotion.Saga)) (shownSaga, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.addr+"/admin/deployments/"+url.PathEscape(first.ID)+"?watch=true", nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+"/admin/deployments/"+url.PathEscape(first.ID)+"?watch=true", nil)
 	if err != nil {
 		return shownSaga{}, err
 	}

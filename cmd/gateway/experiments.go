@@ -113,6 +113,9 @@ func experimentsTable(w io.Writer, l admin.ExperimentList) {
 	if l.Revision > 0 {
 		fmt.Fprintf(w, "revision %d, ETag %s\n", l.Revision, l.ETag)
 	}
+	if l.File != "" && !l.HistoryStored {
+		fmt.Fprintln(w, "history and holds end with the gateway's process: experiments.data_dir is not set")
+	}
 	if l.ReloadError != "" {
 		fmt.Fprintf(w, "the file as it is now does not serve:\n%s\n", l.ReloadError)
 	}

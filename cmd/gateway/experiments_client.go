@@ -83,7 +83,7 @@ func quoted(etag string) string {
 func (c *adminClient) exchange(ctx context.Context, e editCall) (body []byte, etag string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, editTimeout)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, e.method, "http://"+c.addr+e.path, bytes.NewReader(e.body))
+	r, err := http.NewRequestWithContext(ctx, e.method, c.base+e.path, bytes.NewReader(e.body))
 	if err != nil {
 		return nil, "", err
 	}

@@ -102,6 +102,9 @@ func (k knownAttributes) Attribute(name string) (abtest.Value, bool) {
 	return abtest.Value{}, false
 }
 
+// maxUserBytes is the longest id that the gateway takes.
+const maxUserBytes = 256
+
 // readUsers reads one id a line, of a file or of standard input. Empty lines and
 // those that begin with # are left out.
 func (a *app) readUsers(name string) ([]string, error) {
@@ -110,10 +113,17 @@ func (a *app) readUsers(name string) ([]string, error) {
 		return nil, err
 	}
 	var users []string
+	number := 0
 	for line := range strings.Lines(string(data)) {
-		if user := strings.TrimSpace(line); user != "" && !strings.HasPrefix(user, "#") {
-			users = append(users, user)
+		number++
+		user := strings.TrimSpace(line)
+		if user == "" || strings.HasPrefix(user, "#") {
+			continue
 		}
+		if len(user) > maxUserBytes {
+			return nil, wrongf("%s:%d: an id of %d bytes, the limit is %d; give one id a line", name, number, len(user), maxUserBytes)
+		}
+		users = append(users, user)
 	}
 	if len(users) == 0 {
 		return nil, wrongf("%s names no users; give one id a line", name)

@@ -13,7 +13,7 @@ func newExperimentsPauseCommand(a *app) *cobra.Command {
 		Short: "Pause an experiment at once, whatever its file says",
 		Long: "Pause an experiment at once: its units get the fallback variant, or the model as if there were no experiment.\n" +
 			"The file stays as it is, and so do the units: `gateway experiments resume` goes on with the same ones. The hold\n" +
-			"outlasts edits and restarts.",
+			"outlasts edits and, with experiments.data_dir, restarts.",
 		Example: "  gateway experiments pause risk-gbm -m errors",
 	})
 }
@@ -33,7 +33,8 @@ func newExperimentsRollbackCommand(a *app) *cobra.Command {
 		Use:   "rollback NAME VARIANT",
 		Short: "Give a variant's units to the control at once",
 		Long: "Hold a variant back: its units get the control from now on, and nobody else moves. The file stays as it is, and\n" +
-			"`gateway experiments resume` undoes it. The hold outlasts edits and restarts.",
+			"`gateway experiments resume` undoes it. The hold outlasts edits and, with experiments.data_dir,\n" +
+			"restarts.",
 		Example: "  gateway experiments rollback risk-gbm treatment -m complaints",
 	})
 }

@@ -112,6 +112,8 @@ func TestDiffAndPreviewOfTwoFiles(t *testing.T) {
 	}
 	cli(t, "experiments", "preview", after, "--against", before).wants(t, 2, "", "give --users")
 	cli(t, "experiments", "preview", after, "--against", before, "--users", writeFile(t, dir, "none.txt", "#\n")).wants(t, 2, "", "names no users")
+	long := writeFile(t, dir, "long.txt", "# ids\nu\n"+strings.Repeat("x", 257)+"\n")
+	cli(t, "experiments", "preview", after, "--against", before, "--users", long).wants(t, 2, "", long+":3: an id of 257 bytes, the limit is 256")
 }
 
 func compiled(t *testing.T, text string) *abtest.Plan {

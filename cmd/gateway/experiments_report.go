@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -172,6 +173,10 @@ func (a *app) offlineReport(ctx context.Context, name string, f *reportFlags) ([
 	read, err := jsonl.ReadFiles(ctx, f.from, 0, r)
 	if err != nil {
 		return nil, wrongError{err}
+	}
+	if read.Files == 0 {
+		return nil, wrongf("no log of exposures is in %s: of a folder the files exposures-TIME.jsonl and .jsonl.gz are read, "+
+			"where TIME is as the gateway writes it; give files of other names one by one", strings.Join(f.from, ", "))
 	}
 	fmt.Fprintf(a.stderr, "read %s of exposures and %s of feedback in %s\n", count(read.Exposures, "record"), count(read.Feedback, "record"), count(read.Files, "file"))
 	if n := read.Malformed + read.Torn + read.Unknown; n > 0 {

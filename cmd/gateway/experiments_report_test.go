@@ -97,6 +97,9 @@ func TestReportOfLoggedExposures(t *testing.T) {
 	report("nope").wants(t, 1, "", "no experiment nope is in "+file)
 	cli(t, "experiments", "report", "--from", dir).wants(t, 2, "", "must all be set; missing [file]")
 	cli(t, "experiments", "report", "--from", dir+".gone", "--file", file).wants(t, 2, "", "no such file")
+	elsewhere := t.TempDir()
+	writeFile(t, elsewhere, "exposures-1.jsonl", "")
+	cli(t, "experiments", "report", "--from", elsewhere, "--file", file).wants(t, 2, "", "no log of exposures is in "+elsewhere)
 	cli(t, "experiments", "report", "--watch", "--interval", "1ms").wants(t, 2, "", "less than a second")
 	// Half a line at the end, as a crash leaves it, is left out and said.
 	logs, err := filepath.Glob(filepath.Join(dir, "*.jsonl"))

@@ -78,6 +78,18 @@ func contentOf(t *testing.T, file string) string {
 	return string(data)
 }
 
+func TestTheListSaysWhatIsNotStored(t *testing.T) {
+	for stored, want := range map[bool]bool{true: false, false: true} {
+		var b strings.Builder
+		l := admin.ExperimentList{HistoryStored: stored}
+		l.File, l.Revision = "e.yaml", 1
+		experimentsTable(&b, l)
+		if got := strings.Contains(b.String(), "experiments.data_dir is not set"); got != want {
+			t.Errorf("stored %v: %s", stored, b.String())
+		}
+	}
+}
+
 func TestApplyShowsWhatItChangesAndDoesIt(t *testing.T) {
 	addr, dir := adminPort(t)
 	x, file := experimentsAt(t, addr), filepath.Join(dir, "experiments.yaml")

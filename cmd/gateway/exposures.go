@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"time"
 
 	"hotpath/abtest/exposure"
 	"hotpath/abtest/exposure/jsonl"
@@ -25,7 +27,7 @@ func (g *gateway) openExposures(context.Context, openOptions) (err error) {
 	if c.File == "" {
 		return nil
 	}
-	if g.readout, err = readout.New(readout.Options{Units: c.Readout.Units, Requests: c.Readout.Requests, Alpha: c.Readout.Alpha, Reg: g.reg}); err != nil {
+	if g.readout, err = readout.New(readout.Options{Units: c.Readout.Units, Requests: c.Readout.Requests, Alpha: c.Readout.Alpha, Seed: rand.Uint64(), Reg: g.reg}); err != nil {
 		return fmt.Errorf("experiments.readout: %w", err)
 	}
 	o := exposure.Options{Queue: c.Exposures.Queue, Window: c.Exposures.Window, Units: c.Exposures.Units, Requests: c.Readout.Requests,
@@ -96,7 +98,11 @@ func (g *gateway) openExperiments(ctx context.Context, _ openOptions) (err error
 		return nil
 	}
 	g.observer.Sample = g.experiments.Sample()
-	return g.replayExposures(ctx)
+	if err := g.replayExposures(ctx); err != nil {
+		return err
+	}
+	g.readout.Live(g.experiments.Resumed())
+	return nil
 }
 
 // replayExposures tells the readout what was logged before this process began.
@@ -121,10 +127,19 @@ func (g *gateway) replayExposures(ctx context.Context) error {
 	return nil
 }
 
+// flushGrace is what there is to write down what was accepted, also where one request
+// that did not end has used up the time of the others.
+const flushGrace = time.Second
+
 // closeExposures ends what openExposures made, once nothing is assigned any more.
 func (g *gateway) closeExposures(ctx context.Context) error {
 	if g.exposures == nil {
 		return nil
+	}
+	if until, ok := ctx.Deadline(); ok && time.Until(until) < flushGrace {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), flushGrace)
+		defer cancel()
 	}
 	return errors.Join(g.exposures.Close(ctx), g.sticky.Close(ctx))
 }

@@ -59,6 +59,7 @@ type gateway struct {
 	sticky      *sticky.Store
 	stickyGuard *resilience.Guard
 
+	callers   callers
 	traffic   *httpapi.Server
 	grpc      grpcPort
 	admin     *http.Server
@@ -89,7 +90,7 @@ func openGateway(ctx context.Context, c *config.Config, s config.Sources, o open
 		}
 	}()
 	for _, step := range []func(context.Context, openOptions) error{
-		g.openTelemetry, g.openListeners, g.openRuntime, g.openFeatures, g.openExposures, g.openPipeline, g.openExperiments, g.openRepository, g.openServers,
+		g.openTelemetry, g.openCallers, g.openListeners, g.openRuntime, g.openFeatures, g.openExposures, g.openPipeline, g.openExperiments, g.openRepository, g.openServers,
 	} {
 		if err := step(ctx, o); err != nil {
 			return nil, err
@@ -125,6 +126,7 @@ func (g *gateway) run(ctx context.Context, reload <-chan struct{}, ready func())
 	watchers.Go(func() { g.experiments.Watch(watch, reload) })
 	watchers.Go(func() { g.watchDependencies(watch) })
 	watchers.Go(func() { g.watchGuardrails(watch) })
+	watchers.Go(func() { g.watchCallers(watch) })
 	err := g.serve(ctx, failed, ready)
 	stopWatch()
 	watchers.Wait()
@@ -163,6 +165,7 @@ func (g *gateway) serve(ctx context.Context, failed <-chan error, ready func()) 
 
 func (g *gateway) logStart() {
 	state := g.world.State()
+	g.warnOfOpenPorts()
 	g.log.Info("serving", "listen", g.listener.Addr().String(), "admin", g.adminLn.Addr().String(), "grpc", g.grpc.address(),
 		"models", state.Models, "experiments", len(state.Plan.Experiments()), "onnxruntime", g.runtime.Version(),
 		"start_ms", time.Since(g.startedAt).Milliseconds())

@@ -46,6 +46,7 @@ func (g *gateway) openGRPC(metrics *router.Metrics) (err error) {
 		MaxStreams: c.GRPCMaxStreams, StreamInFlight: c.GRPCStreamInFlight, StreamIdle: c.GRPCStreamIdle,
 		MaxHeaderBytes: int(c.MaxHeaderBytes), ReadTimeout: c.ReadTimeout, WriteTimeout: c.WriteTimeout, IdleTimeout: c.IdleTimeout,
 		LoadTimeout: g.config.Models.LoadTimeout, MaxInFlight: c.MaxInFlight, MemoryBytes: int64(c.BodyMemoryBytes), Repository: c.RepositoryAPI,
+		Access: g.callers.access, TLS: g.callers.grpc(),
 		Ready: func() bool { return g.readiness().Status == httpapi.StatusReady }, Log: g.log.Logger,
 	}, g.reg)
 	return err

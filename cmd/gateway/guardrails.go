@@ -50,19 +50,24 @@ func (g *gateway) watchSplits(before []string) []string {
 // trip does what a guardrail says.
 func (g *gateway) trip(ctx context.Context, t readout.Trip) {
 	log := g.log.With("experiment", t.Experiment, "variant", t.Variant, "guardrail", t.Guardrail.Metric, "action", t.Guardrail.Action.String())
-	hold := abtest.Hold{Experiment: t.Experiment}
-	switch t.Guardrail.Action {
-	case abtest.Alert:
+	if t.Guardrail.Action == abtest.Alert {
 		log.Warn("guardrail broken: " + t.Text)
 		return
-	case abtest.Rollback:
-		hold.Variant = t.Variant
 	}
+	hold, done := holdOf(t)
 	ctx, cancel := context.WithTimeout(ctx, holdTimeout)
 	defer cancel()
 	if err := g.experiments.Hold(ctx, hold, experiments.Author{Who: "guardrail " + t.Guardrail.Metric, Via: experiments.ViaGuardrail, Message: t.Text}); err != nil {
-		log.Error("guardrail broken, and the variant could not be held back as it should: "+t.Text, "error", err)
+		log.Error("guardrail broken, and its action failed: "+t.Text, "error", err)
 		return
 	}
-	log.Warn("guardrail broken, the variant is held back: " + t.Text)
+	log.Warn("guardrail broken, " + done + ": " + t.Text)
+}
+
+// holdOf is the hold that a trip asks for, and what it does in the log's words.
+func holdOf(t readout.Trip) (hold abtest.Hold, done string) {
+	if t.Guardrail.Action == abtest.Pause {
+		return abtest.Hold{Experiment: t.Experiment}, "the experiment is paused"
+	}
+	return abtest.Hold{Experiment: t.Experiment, Variant: t.Variant}, "the variant is held back"
 }

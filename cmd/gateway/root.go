@@ -29,6 +29,8 @@ type app struct {
 
 	configFile string
 	adminAddr  string
+	keyFile    string
+	caFile     string
 	set        []string
 	// started is set once a command's own code runs: an error before that is
 	// about the command line.
@@ -61,11 +63,13 @@ func newRootCommand(a *app) *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.configFile, "config", "", "configuration `file` (default $"+config.EnvFile+", else none: every key has its default)")
-	flags.StringVar(&a.adminAddr, "admin", "", "`host:port` of the admin port (default $"+adminEnv+", else server.admin_listen)")
+	flags.StringVar(&a.adminAddr, "admin", "", "`host:port` of the admin port, with https:// where it has TLS (default $"+adminEnv+", else server.admin_listen)")
+	flags.StringVar(&a.keyFile, "key-file", "", "`file` with the API key for the admin port (default $"+config.EnvKeyFile+", else $"+config.EnvKey+")")
+	flags.StringVar(&a.caFile, "ca-file", "", "`file` with the authorities of the admin port's certificate (default $"+config.EnvCAFile+", else the system's)")
 	flags.StringArrayVar(&a.set, "set", nil, "set a configuration key, as in `key=value`; may be repeated")
 	root.AddCommand(
 		newServeCommand(a), newValidateCommand(a), newConfigCommand(a), newStatusCommand(a), newModelsCommand(a),
-		newExperimentsCommand(a), newFeaturesCommand(a), newBenchCommand(a), newVersionCommand(a), newTrialCommand(a),
+		newExperimentsCommand(a), newFeaturesCommand(a), newKeysCommand(a), newBenchCommand(a), newVersionCommand(a), newTrialCommand(a),
 	)
 	a.notice(root)
 	return root
@@ -176,7 +180,8 @@ func (a *app) overrides(extra ...config.Override) ([]config.Override, error) {
 		all = append(all, config.Override{Path: key, Value: value})
 	}
 	if a.adminAddr != "" {
-		all = append(all, config.Override{Path: "server.admin_listen", Value: a.adminAddr, Flag: "--admin"})
+		_, addr := cutScheme(a.adminAddr)
+		all = append(all, config.Override{Path: "server.admin_listen", Value: addr, Flag: "--admin"})
 	}
 	return append(all, extra...), nil
 }

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
+	"log/slog"
 
 	"hotpath/abtest/readout"
 	"hotpath/batcher"
@@ -23,8 +25,13 @@ func (g *gateway) openServers(context.Context, openOptions) error {
 		Report: g.report, Reports: g.reports,
 		Reload:      func(ctx context.Context) error { return g.experiments.Reload(ctx, true) },
 		Deployments: g.deployments, DeploymentDefaults: deploymentDefaults(g.config.Models.Promotion), UploadTimeout: g.config.Models.Promotion.UploadTimeout,
-		Guards: g.guardStates, GuardHold: g.holdGuard, Log: g.log.Logger,
+		Guards: g.guardStates, GuardHold: g.holdGuard, Access: g.callers.ofAdmin(), Log: g.log.Logger,
 	}))
+	// What clients did to their connections.
+	g.admin.ErrorLog = slog.NewLogLogger(g.log.Handler(), slog.LevelDebug)
+	if c := g.callers.http(); c != nil {
+		g.adminLn = tls.NewListener(g.adminLn, c)
+	}
 	return nil
 }
 

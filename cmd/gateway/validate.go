@@ -15,6 +15,7 @@ import (
 	"hotpath/cmd/gateway/internal/experiments"
 	"hotpath/models/repository"
 	"hotpath/models/strictyaml"
+	"hotpath/router/identity"
 )
 
 func newValidateCommand(a *app) *cobra.Command {
@@ -22,7 +23,7 @@ func newValidateCommand(a *app) *cobra.Command {
 		Use:   "validate [FILE...]",
 		Short: "Check the configuration and every file that it names",
 		Long: "Check everything that `gateway serve` would read, without starting anything: the main file, the\n" +
-			"environment and the flags; features.yaml; experiments.yaml; in the model repository every config.yaml,\n" +
+			"environment and the flags; features.yaml; experiments.yaml; the keys file; in the model repository every config.yaml,\n" +
 			"golden.json, manifest.json and the structure of every model.onnx; and that features and model versions\n" +
 			"that are named elsewhere are there. Every problem is reported, one a line, as file:line:column: key: message.\n\n" +
 			"FILEs are main files; without one it is that of --config. Exits with 2 when something is wrong.",
@@ -93,6 +94,7 @@ func (v *validator) main(ctx context.Context, file string) {
 	v.addRead(v.config.Features.Schema, err)
 	v.models(ctx, err == nil)
 	v.readExperiments()
+	v.readKeys()
 	if v.repository == nil {
 		return
 	}
@@ -116,6 +118,20 @@ func (v *validator) absentModels() (ps []config.Problem) {
 		}
 	}
 	return ps
+}
+
+// readKeys checks the keys file. A certificate that a name belongs to comes with a
+// connection, so that there is nothing else to compare it with.
+func (v *validator) readKeys() {
+	file := v.config.Auth.KeysFile
+	if file == "" {
+		return
+	}
+	data, err := strictyaml.ReadFile(file)
+	if err == nil {
+		_, err = identity.Parse(file, data)
+	}
+	v.addRead(file, err)
 }
 
 func (v *validator) readExperiments() {

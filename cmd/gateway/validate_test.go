@@ -78,6 +78,7 @@ func TestValidateBrokenFiles(t *testing.T) {
 		{"features.yaml", "entities: {user: {features: {a: {type: flaot}}}}\n", "features.schema", `features.yaml:1:40: entities.user.features.a.type: "flaot" is not one of`},
 		{"features.yaml", "entities: [", "features.schema", "features.yaml:1:11: not valid YAML"},
 		{"experiments.yaml", "experiments: [{name: x, model: risk, variants: [{name: a, weight: 40}]}]\n", "experiments.file", "experiments.yaml:1:38: experiments[0].variants: weights add up to 40.00, want exactly 100"},
+		{"keys.yaml", "callers: [{name: x, scopes: [predikt]}]\n", "auth.keys_file", `keys.yaml:1:21: callers[0].scopes: there is no scope "predikt"; did you mean predict?`},
 		{"gone", "", "experiments.file", "experiments.file: stat gone: no such file or directory"},
 	} {
 		args := base

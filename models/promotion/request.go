@@ -49,6 +49,8 @@ type Request struct {
 	// version before.
 	MaxErrorRate    float64 `json:"max_error_rate"`
 	MaxLatencyRatio float64 `json:"max_latency_ratio"`
+	// By is who asks, for the record; empty where nobody has to say.
+	By string `json:"by,omitempty"`
 }
 
 // The limits of a Request.

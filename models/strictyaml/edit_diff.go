@@ -93,7 +93,7 @@ func (d *differ) removeEntry(e entry) {
 }
 
 func (d *differ) removeLines(line, indent, end int) {
-	from := d.starts[d.commentAbove(line, indent)-1]
+	from := d.start(d.commentAbove(line, indent))
 	if end < len(d.text) {
 		end++ // the newline
 	}

@@ -24,9 +24,18 @@ func newPage(text string) *page {
 	return p
 }
 
+// start is where a line begins. The parser counts some carriage returns as lines of
+// their own: what it says to stand further down than the page goes is at its end.
+func (p *page) start(line int) int {
+	if line > len(p.starts) {
+		return len(p.text)
+	}
+	return p.starts[line-1]
+}
+
 // offset is the place of a line and column, which counts characters.
 func (p *page) offset(line, col int) int {
-	at := p.starts[line-1]
+	at := p.start(line)
 	for range col - 1 {
 		_, n := utf8.DecodeRuneInString(p.text[at:])
 		at += n
@@ -40,7 +49,7 @@ func (p *page) lineEnd(line int) int {
 	if line < len(p.starts) {
 		end = p.starts[line] - 1
 	}
-	if end > p.starts[line-1] && p.text[end-1] == '\r' {
+	if end > p.start(line) && p.text[end-1] == '\r' {
 		end--
 	}
 	return end
@@ -48,14 +57,14 @@ func (p *page) lineEnd(line int) int {
 
 // line is a line's content without its indentation, and how deep that is.
 func (p *page) line(n int) (content string, indent int) {
-	whole := p.text[p.starts[n-1]:p.lineEnd(n)]
+	whole := p.text[p.start(n):p.lineEnd(n)]
 	content = strings.TrimLeft(whole, " ")
 	return strings.TrimRight(content, " \t"), len(whole) - len(content)
 }
 
 // startsLine says that nothing but spaces stands before a place.
 func (p *page) startsLine(line, col int) bool {
-	return strings.TrimLeft(p.text[p.starts[line-1]:p.offset(line, col)], " ") == ""
+	return strings.TrimLeft(p.text[p.start(line):p.offset(line, col)], " ") == ""
 }
 
 func (p *page) skipSpaces(at int) int {
@@ -118,7 +127,9 @@ func (p *page) itemEnd(list *node, i int) int {
 
 // afterColon is the place behind the colon of a key.
 func (p *page) afterColon(e entry) (at int, ok bool) {
-	at = p.offset(e.line, e.col)
+	if at = p.offset(e.line, e.col); at == len(p.text) {
+		return 0, false
+	}
 	if c := p.text[at]; c == '"' || c == '\'' {
 		if at, ok = p.quotedEnd(at); !ok {
 			return 0, false

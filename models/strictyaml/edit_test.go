@@ -187,3 +187,22 @@ func FuzzMergePatch(f *testing.F) {
 		}
 	})
 }
+
+// The parser counts the lines of these otherwise than they stand there. What cannot be
+// found is written anew, with the right meaning.
+func TestEditsOfLinesThatAreNotWhereTheyShouldBe(t *testing.T) {
+	for text, patch := range map[string]string{
+		"#\r\n~  name: \"q\"": `{"experiments":{"z":{"name":"zz"}}}`,
+		"~\"    k: v\n  #}\r\nexperiments: [{name: x, k: 1}, {name: y}]\n": `{"experiments":{"x":{"k":"new"}}}`,
+	} {
+		var r Reader
+		got, err := r.MergePatch([]byte(text), []byte(patch), "experiments")
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		if _, problems := r.parse("", got); len(problems) > 0 || !strings.Contains(string(got), "z") && !strings.Contains(string(got), "new") {
+			t.Errorf("%q became %q: %v", text, got, problems)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package grpcapi
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -13,6 +14,7 @@ import (
 
 	"hotpath/router"
 	"hotpath/router/grpcapi/pb"
+	"hotpath/router/identity"
 	"hotpath/router/oip"
 )
 
@@ -49,6 +51,10 @@ type Options struct {
 	MaxInFlight int
 	// Repository lets clients load and unload models.
 	Repository bool
+	// Access says who may do what; nil: everybody may do everything.
+	Access *identity.Access
+	// TLS is how connections are secured; nil: they are not.
+	TLS *tls.Config
 	// Ready says whether the server wants traffic, for grpc.health.v1.
 	Ready func() bool
 	Log   *slog.Logger
@@ -86,6 +92,8 @@ type api struct {
 	metrics  *metrics
 	messages *messages
 	ids      router.RequestIDs
+	// needs are the scopes that methods take, by full name.
+	needs identity.Needs
 	// forcedKey is Options.ForcedHeader as metadata has it.
 	forcedKey string
 	// inferring counts the requests for inference that are not answered yet.

@@ -2,13 +2,9 @@ package grpcapi
 
 import (
 	"context"
-	"errors"
 	"net"
 	"sync"
 	"time"
-
-	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/peer"
 )
 
 // listener keeps the number of open connections within a limit, and closes those
@@ -83,49 +79,4 @@ func (l *listener) forget(c *connection) {
 	defer l.mu.Unlock()
 	delete(l.open, c)
 	l.metrics.connections.Dec()
-}
-
-// plaintext are the credentials of a port without TLS. Their one purpose is to put
-// the connection into the context of its calls.
-type plaintext struct{}
-
-// connectionInfo is what plaintext knows of the other side.
-type connectionInfo struct {
-	credentials.CommonAuthInfo
-	connection *connection
-}
-
-// AuthType names the kind of authentication: none.
-func (connectionInfo) AuthType() string { return "insecure" }
-
-// ServerHandshake does nothing.
-func (plaintext) ServerHandshake(c net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	conn, _ := c.(*connection)
-	return c, connectionInfo{credentials.CommonAuthInfo{SecurityLevel: credentials.NoSecurity}, conn}, nil
-}
-
-// ClientHandshake fails: these credentials are for a server.
-func (plaintext) ClientHandshake(context.Context, string, net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	return nil, nil, errors.New("grpcapi: credentials of a server")
-}
-
-// Info describes the credentials.
-func (plaintext) Info() credentials.ProtocolInfo {
-	return credentials.ProtocolInfo{SecurityProtocol: "insecure"}
-}
-
-// Clone gives a copy.
-func (p plaintext) Clone() credentials.TransportCredentials { return p }
-
-// OverrideServerName does nothing.
-func (plaintext) OverrideServerName(string) error { return nil }
-
-// connectionOf is the connection that a call came over; nil where it is not known.
-func connectionOf(ctx context.Context) *connection {
-	p, ok := peer.FromContext(ctx)
-	if !ok {
-		return nil
-	}
-	info, _ := p.AuthInfo.(connectionInfo)
-	return info.connection
 }

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"hotpath/router"
+	"hotpath/router/identity"
 )
 
 // registrar registers services with their methods wrapped: counted, kept from
@@ -27,14 +28,16 @@ func (r registrar) RegisterService(desc *grpc.ServiceDesc, impl any) {
 	wrapped := *desc
 	wrapped.Methods = make([]grpc.MethodDesc, len(desc.Methods))
 	for i, m := range desc.Methods {
-		wrapped.Methods[i] = grpc.MethodDesc{MethodName: m.MethodName, Handler: r.api.unary(m.MethodName, m.Handler)}
+		need := r.api.needs.Of("/" + desc.ServiceName + "/" + m.MethodName)
+		wrapped.Methods[i] = grpc.MethodDesc{MethodName: m.MethodName, Handler: r.api.unary(m.MethodName, need, m.Handler)}
 	}
 	wrapped.Streams = make([]grpc.StreamDesc, len(desc.Streams))
 	for i, s := range desc.Streams {
+		name := "/" + desc.ServiceName + "/" + s.StreamName
 		if s.ClientStreams || s.ServerStreams {
-			r.api.streams["/"+desc.ServiceName+"/"+s.StreamName] = true
+			r.api.streams[name] = true
 		}
-		s.Handler = r.api.stream(s.StreamName, s.Handler)
+		s.Handler = r.api.stream(s.StreamName, r.api.needs.Of(name), s.Handler)
 		wrapped.Streams[i] = s
 	}
 	r.Server.RegisterService(&wrapped, impl)
@@ -56,7 +59,7 @@ func methodLabel(name string) string {
 }
 
 // unary wraps a method of one request and one answer.
-func (a *api) unary(name string, handle grpc.MethodHandler) grpc.MethodHandler {
+func (a *api) unary(name string, need identity.Scopes, handle grpc.MethodHandler) grpc.MethodHandler {
 	metrics := a.metrics.method(methodLabel(name))
 	return func(srv any, ctx context.Context, dec func(any) error, _ grpc.UnaryServerInterceptor) (reply any, err error) {
 		start := time.Now()
@@ -72,6 +75,9 @@ func (a *api) unary(name string, handle grpc.MethodHandler) grpc.MethodHandler {
 			a.metrics.inFlight.Dec()
 			metrics.observe(code, time.Since(start))
 		}()
+		if refusal := a.admit(ctx, need, start); refusal != nil {
+			return nil, refusal
+		}
 		return handle(srv, ctx, a.decoder(dec), nil)
 	}
 }
@@ -125,7 +131,7 @@ func (a *api) outcome(ctx context.Context, err error, setTrailer func(context.Co
 }
 
 // stream wraps a streaming method. Its handler must end when the server stops.
-func (a *api) stream(name string, handle grpc.StreamHandler) grpc.StreamHandler {
+func (a *api) stream(name string, need identity.Scopes, handle grpc.StreamHandler) grpc.StreamHandler {
 	metrics := a.metrics.method(methodLabel(name))
 	return func(srv any, stream grpc.ServerStream) (err error) {
 		start := time.Now()
@@ -139,6 +145,9 @@ func (a *api) stream(name string, handle grpc.StreamHandler) grpc.StreamHandler 
 			a.metrics.inFlight.Dec()
 			metrics.observe(code, time.Since(start))
 		}()
+		if refusal := a.admit(stream.Context(), need, start); refusal != nil {
+			return refusal
+		}
 		return handle(srv, stream)
 	}
 }

@@ -22,6 +22,7 @@ import (
 
 	"hotpath/router"
 	"hotpath/router/grpcapi/pb"
+	"hotpath/router/identity"
 	"hotpath/router/oip"
 )
 
@@ -57,18 +58,18 @@ func New(p *router.Pipeline, m *router.Metrics, c oip.Catalog, o Options, reg pr
 		return nil, err
 	}
 	a := &api{pipeline: p, codec: m, catalog: c, options: o, metrics: own, messages: newMessages(),
-		forcedKey: strings.ToLower(o.ForcedHeader), maxLent: int64(max(o.MaxInFlight/lentShare, 1)), streams: map[string]bool{}, stopping: make(chan struct{})}
+		forcedKey: strings.ToLower(o.ForcedHeader), maxLent: int64(max(o.MaxInFlight/lentShare, 1)), needs: identity.NeedsOf(identity.GRPCPort), streams: map[string]bool{}, stopping: make(chan struct{})}
 	a.ids.Init()
 	s := &Server{api: a, health: &health{api: a}}
 	s.grpc = grpc.NewServer(
-		grpc.Creds(plaintext{}), experimental.BufferPool(&a.messages.memory),
+		grpc.Creds(newTransport(o.TLS)), experimental.BufferPool(&a.messages.memory),
 		grpc.ForceServerCodecV2(codec{encoding.GetCodecV2(proto.Name)}),
 		grpc.MaxRecvMsgSize(o.MaxMessageBytes), grpc.MaxSendMsgSize(o.MaxMessageBytes),
 		grpc.MaxConcurrentStreams(uint32(o.MaxStreams)), grpc.MaxHeaderListSize(uint32(o.MaxHeaderBytes)),
 		grpc.ConnectionTimeout(o.ReadTimeout),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minClientPing, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: o.IdleTimeout, Time: pingAfter, Timeout: pingTimeout}),
-		grpc.InTapHandle(a.bound), grpc.UnknownServiceHandler(a.stream("unknown", a.unknown)),
+		grpc.InTapHandle(a.bound), grpc.UnknownServiceHandler(a.stream("unknown", identity.Public, a.unknown)),
 		grpc.WaitForHandlers(true),
 	)
 	s.register()

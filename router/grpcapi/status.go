@@ -33,9 +33,11 @@ func grpcCode(c router.Code) codes.Code {
 		return codes.NotFound
 	case router.NotFound, router.MethodNotAllowed, router.UnsupportedEncoding:
 		return codes.Unimplemented
+	case router.Unauthenticated:
+		return codes.Unauthenticated
 	case router.Forbidden:
 		return codes.PermissionDenied
-	case router.Overloaded, router.BodyTooLarge, router.HeadersTooLarge:
+	case router.Quota, router.Overloaded, router.BodyTooLarge, router.HeadersTooLarge:
 		return codes.ResourceExhausted
 	case router.Draining, router.NotReady, router.BreakerOpen, router.FeaturesUnavailable, router.ModelUnavailable:
 		return codes.Unavailable

@@ -48,6 +48,7 @@ func details(s *status.Status) (info *errdetails.ErrorInfo, retry *errdetails.Re
 func TestEveryCodeHasAStatus(t *testing.T) {
 	want := map[string]codes.Code{
 		"ok": codes.OK, "bad_json": codes.InvalidArgument, "bad_request": codes.InvalidArgument, "bad_features": codes.InvalidArgument,
+		"unauthenticated": codes.Unauthenticated, "quota": codes.ResourceExhausted,
 		"forbidden": codes.PermissionDenied, "unknown_model": codes.NotFound, "unknown_experiment": codes.NotFound, "not_found": codes.Unimplemented, "method_not_allowed": codes.Unimplemented,
 		"unsupported_encoding": codes.Unimplemented, "client_too_slow": codes.DeadlineExceeded, "deadline": codes.DeadlineExceeded,
 		"body_too_large": codes.ResourceExhausted, "headers_too_large": codes.ResourceExhausted, "overloaded": codes.ResourceExhausted,

@@ -8,13 +8,14 @@ import (
 	"google.golang.org/grpc"
 
 	"hotpath/router"
+	"hotpath/router/identity"
 )
 
 // modelStreamInfer answers ModelStreamInfer. Requests run beside each other, at most
 // StreamInFlight of them, and are answered in the order in which they came. An error
 // is the answer to its request; the stream goes on.
 func (a *api) modelStreamInfer(_ any, stream grpc.ServerStream) error {
-	s := &inferStream{api: a, stream: stream, connection: connectionOf(stream.Context()),
+	s := &inferStream{api: a, stream: stream, connection: connectionOf(stream.Context()), credentials: credentialsOf(stream.Context()),
 		received: make(chan *message), left: make(chan struct{}),
 		pending: make(chan chan *answer, a.options.StreamInFlight), failed: make(chan struct{}), sent: make(chan struct{})}
 	a.handlers.Go(s.receive)
@@ -39,7 +40,9 @@ type inferStream struct {
 	api        *api
 	stream     grpc.ServerStream
 	connection *connection
-	received   chan *message
+	// credentials are those of the call, for each of its requests.
+	credentials identity.Credentials
+	received    chan *message
 	// ended is why received was closed. It belongs to receive until then.
 	ended error
 	// left is closed when dispatch takes no more requests.
@@ -131,6 +134,11 @@ func (s *inferStream) answer(m *message) (ans *answer) {
 		s.api.metrics.inFlight.Dec()
 		s.api.metrics.streamed.observe(code, time.Since(start))
 	}()
+	if refusal := s.api.admitWith(s.credentials, identity.Predict, start); refusal != nil {
+		ans, code = streamError(refusal.Error(), m.peekID()), refusal.Code
+		m.Free()
+		return ans
+	}
 	ans, refusal := s.api.infer(streamContext{s.stream.Context()}, m, start, s.connection, true)
 	if refusal != nil {
 		code = refusal.Code

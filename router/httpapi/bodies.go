@@ -6,6 +6,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"hotpath/router"
 	"hotpath/router/httpapi/oipwire"
 )
 
@@ -31,7 +32,7 @@ type charge struct {
 	header  *fasthttp.RequestHeader
 	bytes   int64 // 0 once they are given back, or somebody has claimed them
 	route   route
-	refused bool
+	refusal *router.Error // nil where it may be read
 }
 
 func newBodyBudget(limit int64) *bodyBudget {
@@ -46,11 +47,19 @@ func (b *bodyBudget) reserve(header *fasthttp.RequestHeader, r route, bytes int6
 	b.dropLocked(b.charged[header])
 	c := &charge{header: header, bytes: bytes, route: r}
 	if b.used+bytes > b.limit {
-		c.bytes, c.refused = 0, true
+		c.bytes, c.refusal = 0, errBodyMemory
 	}
 	b.used += c.bytes
 	b.charged[header] = c
-	return !c.refused
+	return c.refusal == nil
+}
+
+// refuse keeps a body that is about to be read from being read.
+func (b *bodyBudget) refuse(header *fasthttp.RequestHeader, r route, e *router.Error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.dropLocked(b.charged[header])
+	b.charged[header] = &charge{header: header, route: r, refusal: e}
 }
 
 // of is what is known of a request; nil where its body is not counted.

@@ -15,6 +15,9 @@
 // and the listener, not the server, keeps to the limit of connections. It takes
 // folded headers and names with blanks, which Serve refuses.
 //
+// Who asks is found out from the header and the connection (access.go), before
+// anything of the body is looked at, and before a large one is read.
+//
 // It does not flush the answers of pipelined requests while another one is
 // buffered: an answer can wait for the slow request behind it. Who minds should
 // not pipeline.

@@ -14,6 +14,7 @@ import (
 	"hotpath/router"
 	"hotpath/router/httpapi/jsonscan"
 	"hotpath/router/httpapi/jsonwire"
+	"hotpath/router/identity"
 	"hotpath/router/oip"
 )
 
@@ -51,6 +52,10 @@ type Options struct {
 	// Feedback takes an outcome that a client reports, without waiting; false: there
 	// is no room for it. Nil: nobody takes any, and the endpoint says so.
 	Feedback func(*exposure.Feedback) bool
+	// Access says who may do what; nil: everybody may do everything.
+	Access *identity.Access
+	// ClientCertificates says that clients may show one, of which headers know nothing.
+	ClientCertificates bool
 	// Ready reports the state of the dependencies for the readiness probe.
 	Ready func() Readiness
 	Log   *slog.Logger
@@ -69,10 +74,11 @@ type Handler struct {
 	flags    sync.Pool
 	infers   sync.Pool
 	bodies   *bodyBudget
+	access   *access // nil: everybody may do everything
 	// compressors of answers, by encoding.
 	compressors [numEncodings]sync.Pool
 	ids         router.RequestIDs
-	access      accessLog
+	log         accessLog
 	lameDuck    atomic.Bool
 }
 
@@ -95,7 +101,7 @@ func New(p *router.Pipeline, m *router.Metrics, o Options, reg prometheus.Regist
 	if err != nil {
 		return nil, err
 	}
-	h := &Handler{pipeline: p, codec: m, options: o, metrics: own, bodies: bodies}
+	h := &Handler{pipeline: p, codec: m, options: o, metrics: own, bodies: bodies, access: newAccess(o.Access, o.ClientCertificates)}
 	h.decoders.New = func() any { return jsonwire.NewDecoder(o.Limits) }
 	h.batches.New = func() any { return &batchRun{} }
 	h.assigns.New = func() any { return &assignRun{} }
@@ -106,7 +112,7 @@ func New(p *router.Pipeline, m *router.Metrics, o Options, reg prometheus.Regist
 	}
 	h.infers.New = func() any { return h.newInferRequest() }
 	h.ids.Init()
-	h.access = newAccessLog(o.Log, o.AccessSample)
+	h.log = newAccessLog(o.Log, o.AccessSample)
 	return h, nil
 }
 
@@ -128,7 +134,7 @@ func (h *Handler) Serve(ctx *fasthttp.RequestCtx) {
 	h.releaseBody(ctx, received)
 	took := time.Since(start)
 	h.metrics.observe(r, code, took)
-	h.access.sample(ctx, r, code, took, len(received))
+	h.log.sample(ctx, r, code, took, len(received))
 }
 
 // answer keeps a panic to the one request that caused it. start is when the
@@ -141,6 +147,9 @@ func (h *Handler) answer(ctx *fasthttp.RequestCtx, r route, start, arrived time.
 			code = h.refuse(ctx, nil, &router.Error{Code: router.Internal, Message: "the gateway failed on this request"})
 		}
 	}()
+	if refusal := h.admit(ctx, r, start); refusal != nil {
+		return h.refuse(ctx, nil, refusal)
+	}
 	switch r {
 	case routePredict, routeBatch, routeAssign, routeFeedback:
 		if refusal := plainPost(ctx); refusal != nil {

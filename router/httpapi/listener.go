@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -32,15 +33,16 @@ type boundedListener struct {
 	limit    int64
 	metrics  *metrics
 	bodies   *bodyBudget
+	tls      *tls.Config // nil: connections are in the clear
 	open     atomic.Int64
 	refusing atomic.Int64
 	refused  sync.WaitGroup
 	answer   []byte
 }
 
-func newBoundedListener(ln net.Listener, limit int, m *metrics, b *bodyBudget) *boundedListener {
+func newBoundedListener(ln net.Listener, limit int, secure *tls.Config, m *metrics, b *bodyBudget) *boundedListener {
 	body := jsonwire.AppendError(nil, router.Overloaded.String(), "too many connections (server.max_connections)", "", nil)
-	return &boundedListener{Listener: ln, limit: int64(limit), metrics: m, bodies: b,
+	return &boundedListener{Listener: ln, limit: int64(limit), metrics: m, bodies: b, tls: secure,
 		answer: fmt.Appendf(nil, "HTTP/1.1 503 Service Unavailable\r\nServer: hotpath\r\nContent-Type: application/json\r\n"+
 			"Content-Length: %d\r\nRetry-After: 1\r\nConnection: close\r\n\r\n%s", len(body), body)}
 }
@@ -54,6 +56,9 @@ func (l *boundedListener) Accept() (net.Conn, error) {
 		}
 		if l.open.Add(1) <= l.limit {
 			l.metrics.connections.Inc()
+			if l.tls != nil {
+				c = tls.Server(c, l.tls) // which shakes hands with the first read
+			}
 			return &trafficConn{Conn: c, listener: l, waiting: true}, nil
 		}
 		l.open.Add(-1)
@@ -62,9 +67,13 @@ func (l *boundedListener) Accept() (net.Conn, error) {
 }
 
 // refuse answers a connection over the limit, on a goroutine that is bounded in
-// number and time.
+// number and time. A handshake for the sake of a refusal is too dear.
 func (l *boundedListener) refuse(c net.Conn) {
 	l.metrics.connectionsRefused.Inc()
+	if l.tls != nil {
+		c.Close()
+		return
+	}
 	if l.refusing.Add(1) > maxRefusing {
 		l.refusing.Add(-1)
 		c.Close()
@@ -98,6 +107,10 @@ type trafficConn struct {
 	// charge is of a body that was announced and may never come; its end is that
 	// of the connection.
 	charge atomic.Pointer[charge]
+	// names are those of the client's certificate, once named says so. Both belong to
+	// the connection's goroutine.
+	names []string
+	named bool
 }
 
 // Read stamps the first byte of a request.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"strconv"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -23,7 +22,7 @@ var ofrepEndpoints = []endpoint{
 
 // ofrep answers the paths under /ofrep/v1.
 func (h *Handler) ofrep(ctx *fasthttp.RequestCtx) router.Code {
-	return h.answerEndpoint(ctx, ofrepEndpoints, bytes.TrimSuffix(ctx.Path(), slash))
+	return h.answerEndpoint(ctx, ofrepEndpoints)
 }
 
 // flagRun is the working memory of an evaluation of flags, pooled.
@@ -187,9 +186,7 @@ func writeFlagError(ctx *fasthttp.RequestCtx, e *router.Error) {
 	ctx.SetStatusCode(e.Code.Status())
 	ctx.Response.Header.SetContentTypeBytes(jsonType)
 	ctx.Response.Header.Set("X-Error-Code", e.Code.String())
-	if e.Code.Status() == fasthttp.StatusServiceUnavailable {
-		ctx.Response.Header.Set("Retry-After", strconv.Itoa(retrySeconds(e.RetryAfter)))
-	}
+	setErrorHeaders(ctx, e)
 	details := e.Message
 	if e.Field != "" {
 		details = e.Field + ": " + details

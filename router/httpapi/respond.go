@@ -169,15 +169,12 @@ func appendServerTiming(dst []byte, x *router.Exchange) []byte {
 	return dst
 }
 
-// writeError answers with the error body, its status and, on a 503, when to try
-// again.
+// writeError answers with the error body, its status and what to do about it.
 func writeError(ctx *fasthttp.RequestCtx, e *router.Error, requestID []byte) {
 	ctx.Response.ResetBody()
 	ctx.SetStatusCode(e.Code.Status())
 	ctx.Response.Header.SetContentTypeBytes(jsonType)
-	if e.Code.Status() == fasthttp.StatusServiceUnavailable {
-		ctx.Response.Header.Set("Retry-After", strconv.Itoa(retrySeconds(e.RetryAfter)))
-	}
+	setErrorHeaders(ctx, e)
 	ctx.Response.SetBodyRaw(jsonwire.AppendError(nil, e.Code.String(), e.Message, e.Field, requestID))
 }
 
@@ -188,9 +185,7 @@ func writeProtocolError(ctx *fasthttp.RequestCtx, e *router.Error) {
 	ctx.SetStatusCode(e.Code.Status())
 	ctx.Response.Header.SetContentTypeBytes(jsonType)
 	ctx.Response.Header.Set("X-Error-Code", e.Code.String())
-	if e.Code.Status() == fasthttp.StatusServiceUnavailable {
-		ctx.Response.Header.Set("Retry-After", strconv.Itoa(retrySeconds(e.RetryAfter)))
-	}
+	setErrorHeaders(ctx, e)
 	message := e.Message
 	if e.Field != "" {
 		message = e.Field + ": " + message

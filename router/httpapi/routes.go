@@ -45,7 +45,7 @@ func routeOf(path []byte) route {
 		}
 		return routeV2
 	case within(path, "/v1/models"):
-		if bytes.HasSuffix(path, []byte(":predict")) {
+		if bytes.HasSuffix(bytes.TrimSuffix(path, slash), []byte(":predict")) {
 			return routeV1Predict
 		}
 		return routeV1

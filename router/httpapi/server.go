@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -23,19 +24,27 @@ type ServerOptions struct {
 	ReadTimeout    time.Duration // of one request, from its first byte
 	WriteTimeout   time.Duration
 	IdleTimeout    time.Duration // between two requests of a connection
-	Log            *slog.Logger
+	// TLS is how connections are secured; nil: they are not.
+	TLS *tls.Config
+	Log *slog.Logger
 }
+
+// idleWorker is how long the goroutine of a connection that has ended waits for
+// another one: after a burst of connections their stacks are soon given back.
+const idleWorker = time.Second
 
 // Server is the traffic port.
 type Server struct {
 	http           *fasthttp.Server
 	handler        *Handler
 	maxConnections int
+	log            *slog.Logger
+	tls            *tls.Config
 }
 
 // NewServer makes a server for a handler; Serve starts it.
 func NewServer(h *Handler, o ServerOptions) *Server {
-	s := &Server{handler: h, maxConnections: o.MaxConnections}
+	s := &Server{handler: h, maxConnections: o.MaxConnections, log: o.Log, tls: o.TLS}
 	s.http = &fasthttp.Server{
 		Handler:        h.Serve,
 		ErrorHandler:   s.refuseBroken,
@@ -50,6 +59,7 @@ func NewServer(h *Handler, o ServerOptions) *Server {
 		ReadTimeout:                   o.ReadTimeout,
 		WriteTimeout:                  o.WriteTimeout,
 		IdleTimeout:                   o.IdleTimeout,
+		MaxIdleWorkerDuration:         idleWorker,
 		MaxRequestBodySize:            h.options.MaxBody,
 		DisablePreParseMultipartForm:  true,
 		DisableHeaderNamesNormalizing: false,
@@ -63,7 +73,7 @@ func NewServer(h *Handler, o ServerOptions) *Server {
 
 // Serve answers on a listener until Shutdown.
 func (s *Server) Serve(ln net.Listener) error {
-	bounded := newBoundedListener(ln, s.maxConnections, s.handler.metrics, s.handler.bodies)
+	bounded := newBoundedListener(patientListener{ln, s.log}, s.maxConnections, s.tls, s.handler.metrics, s.handler.bodies)
 	defer bounded.wait()
 	return s.http.Serve(bounded)
 }
@@ -83,10 +93,20 @@ func (s *Server) Shutdown(ctx context.Context) error { return s.http.ShutdownWit
 // counts large ones.
 func (h *Handler) limitBody(header *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	limit, r := h.maxBody(header)
-	if n := header.ContentLength(); n > smallBody && n <= limit && !h.bodies.reserve(header, r, int64(n)) {
+	if n := header.ContentLength(); n > smallBody && n <= limit && !h.mayRead(header, r, int64(n)) {
 		limit = 1 // which the body is over; refuseBroken says why
 	}
 	return fasthttp.RequestConfig{MaxRequestBodySize: limit}
+}
+
+// mayRead says whether a large body is to be read: of whom we would hear, and where there
+// is room. Who asks is looked at again with the whole request, which knows more.
+func (h *Handler) mayRead(header *fasthttp.RequestHeader, r route, bytes int64) bool {
+	if refusal := h.stranger(header, r); refusal != nil {
+		h.bodies.refuse(header, r, refusal)
+		return false
+	}
+	return h.bodies.reserve(header, r, bytes)
 }
 
 // maxBody is the bound for the body of a request, by its path as it was sent: a
@@ -134,6 +154,9 @@ func (s *Server) refuseBroken(ctx *fasthttp.RequestCtx, err error) {
 
 // unexpected is the refusal of a body that is announced; nil where it may come.
 func (h *Handler) unexpected(ctx *fasthttp.RequestCtx) *router.Error {
+	if refusal := h.announce(ctx); refusal != nil {
+		return refusal
+	}
 	header := &ctx.Request.Header
 	if limit, _ := h.maxBody(header); header.ContentLength() > limit {
 		return errBodyTooLarge
@@ -142,9 +165,9 @@ func (h *Handler) unexpected(ctx *fasthttp.RequestCtx) *router.Error {
 		return nil
 	}
 	c := h.bodies.of(header)
-	if c != nil && c.refused {
+	if c != nil && c.refusal != nil {
 		h.bodies.settle(header)
-		return errBodyMemory
+		return c.refusal
 	}
 	if conn, ok := ctx.Conn().(*trafficConn); ok {
 		conn.charge.Store(c)
@@ -171,8 +194,8 @@ func (h *Handler) refuseBroken(ctx *fasthttp.RequestCtx, err error) {
 	switch {
 	case errors.As(err, &small):
 		e = errHeadersTooLarge
-	case errors.Is(err, fasthttp.ErrBodyTooLarge) && body.refused:
-		e = errBodyMemory
+	case errors.Is(err, fasthttp.ErrBodyTooLarge) && body.refusal != nil:
+		e = body.refusal
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
 		e = errBodyTooLarge
 	case !errors.As(err, &netErr):

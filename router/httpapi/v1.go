@@ -31,7 +31,7 @@ func (h *Handler) v1(ctx *fasthttp.RequestCtx, start, arrived time.Time) router.
 		return h.refuse(ctx, nil, &router.Error{Code: router.NotFound, Message: "no such path; of TensorFlow Serving's methods only :predict is served"})
 	}
 	if !ok {
-		return h.answerEndpoint(ctx, v1Endpoints, path)
+		return h.answerEndpoint(ctx, v1Endpoints)
 	}
 	if !ctx.IsPost() {
 		return h.otherMethod(ctx, "POST")

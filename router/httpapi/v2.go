@@ -57,7 +57,7 @@ func (h *Handler) v2(ctx *fasthttp.RequestCtx, start, arrived time.Time) router.
 		}
 		return h.infer(ctx, t.model, t.version, start, arrived)
 	}
-	return h.answerEndpoint(ctx, v2Endpoints, path)
+	return h.answerEndpoint(ctx, v2Endpoints)
 }
 
 // inferTarget takes a path of infer apart: /v2/models/{model}/infer or
@@ -82,18 +82,28 @@ func modelTarget(path []byte) (t target, ok bool) {
 	return t, len(t.model) > 0 && ok == (len(t.version) > 0)
 }
 
-// answerEndpoint finds a path's endpoint and answers it. An empty segment is none.
-func (h *Handler) answerEndpoint(ctx *fasthttp.RequestCtx, all []endpoint, path []byte) router.Code {
-	allow := ""
+// find is the endpoint of a request, and what its path names. Where it is none, allow
+// is a method that the path takes, if there is one.
+func find(ctx *fasthttp.RequestCtx, all []endpoint) (e *endpoint, t target, allow string) {
+	path := bytes.TrimSuffix(ctx.Path(), slash)
 	for i := range all {
 		t, ok := all[i].match(path)
 		switch {
 		case !ok:
 		case string(ctx.Method()) == all[i].method, ctx.IsHead() && all[i].method == fasthttp.MethodGet:
-			return all[i].answer(h, ctx, t)
+			return &all[i], t, ""
 		default:
 			allow = all[i].method
 		}
+	}
+	return nil, target{}, allow
+}
+
+// answerEndpoint finds a request's endpoint and answers it. An empty segment is none.
+func (h *Handler) answerEndpoint(ctx *fasthttp.RequestCtx, all []endpoint) router.Code {
+	e, t, allow := find(ctx, all)
+	if e != nil {
+		return e.answer(h, ctx, t)
 	}
 	if allow != "" {
 		return h.otherMethod(ctx, allow)

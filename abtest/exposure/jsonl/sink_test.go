@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -153,6 +154,27 @@ func TestAFileThatIsOnlyHalfALine(t *testing.T) {
 	wantRange(t, got, 0, 2)
 	if r.Files != 1 || r.Torn != 0 {
 		t.Errorf("%+v", r)
+	}
+}
+
+// TestAnIdleGatewaysFileKeepsNoOthers: the file of a gateway that has nothing to write
+// gets old. Those after it are removed all the same.
+func TestAnIdleGatewaysFileKeepsNoOthers(t *testing.T) {
+	dir := t.TempDir()
+	idle := open(t, jsonl.Options{Dir: dir})
+	write(t, idle, lines(0, 1))
+	s := open(t, jsonl.Options{Dir: dir, MaxBytes: 1, Keep: 3})
+	for i := range 10 {
+		write(t, s, lines(i+1, i+2))
+	}
+	if n := len(files(t, dir)); n != 3 {
+		t.Errorf("%d files are kept, not 3", n)
+	}
+	end(t, s)
+	end(t, idle)
+	got, _ := read(t, 0, dir)
+	if !slices.Equal(got, []int{0, 9, 10}) {
+		t.Errorf("the records %d are left", got)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/klauspost/compress/gzip"
@@ -21,13 +22,16 @@ func (s *Sink) tidy() {
 		return
 	}
 	whole := files[:len(files)-1]
-	for len(whole)+1 > s.o.Keep {
-		if held(whole[0].path) {
-			break
+	// One that another gateway writes to stays, however old it is, and counts.
+	excess := len(files) - s.o.Keep
+	whole = slices.DeleteFunc(whole, func(f file) bool {
+		if excess <= 0 || held(f.path) {
+			return false
 		}
-		os.Remove(whole[0].path)
-		whole = whole[1:]
-	}
+		excess--
+		os.Remove(f.path)
+		return true
+	})
 	if !s.o.Compress {
 		return
 	}

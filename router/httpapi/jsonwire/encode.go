@@ -64,10 +64,6 @@ func appendEscape(dst []byte, c byte) []byte {
 	return append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
 }
 
-// Member is a member's name with quotes and colon, to be made once and appended
-// many times.
-func Member(name string) []byte { return append(AppendString(nil, name), ':') }
-
 // AppendError adds the body of every answer that is not a prediction. field and
 // requestID are left out when empty.
 func AppendError(dst []byte, code, message, field string, requestID []byte) []byte {

@@ -85,9 +85,6 @@ func TestStrings(t *testing.T) {
 			t.Errorf("%q: got %s, want %s", in, got, want)
 		}
 	}
-	if got := string(Member("a\"b")); got != `"a\"b":` {
-		t.Errorf("member is %s", got)
-	}
 }
 
 func TestErrorBody(t *testing.T) {

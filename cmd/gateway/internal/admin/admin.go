@@ -16,6 +16,7 @@ import (
 	"hotpath/resilience"
 	"hotpath/router"
 	"hotpath/router/httpapi"
+	"hotpath/router/identity"
 )
 
 // Repository is what the models endpoints need of a *repository.Repository.
@@ -59,7 +60,9 @@ type Options struct {
 	Deployments        Deployments
 	DeploymentDefaults promotion.Request
 	UploadTimeout      time.Duration
-	Log                *slog.Logger
+	// Access says who may do what; nil: who can reach the port may do everything.
+	Access *identity.Access
+	Log    *slog.Logger
 }
 
 // operationTimeout bounds a POST. It is less than the server's write timeout, so
@@ -68,7 +71,7 @@ const operationTimeout = writeTimeout - 30*time.Second
 
 type handler struct {
 	o       Options
-	mux     *http.ServeMux
+	mux     *endpoints
 	origins *http.CrossOriginProtection
 	// watchers holds one for each deployment that is being watched.
 	watchers chan struct{}
@@ -76,7 +79,7 @@ type handler struct {
 
 // New makes the admin port's handler.
 func New(o Options) http.Handler {
-	h := &handler{o: o, mux: http.NewServeMux(), origins: http.NewCrossOriginProtection(), watchers: make(chan struct{}, maxWatchers)}
+	h := &handler{o: o, mux: newEndpoints(), origins: http.NewCrossOriginProtection(), watchers: make(chan struct{}, maxWatchers)}
 	h.get("/livez", h.live)
 	h.get("/health/liveness", h.live)
 	h.get("/readyz", h.ready)
@@ -169,7 +172,7 @@ func (h *handler) checkPost(r *http.Request) error {
 
 // audit logs an operation and how it ended.
 func (h *handler) audit(r *http.Request, err error) {
-	log := h.o.Log.With("method", r.Method, "path", r.URL.Path, "query", r.URL.RawQuery, "remote", r.RemoteAddr)
+	log := h.o.Log.With("method", r.Method, "path", r.URL.Path, "query", r.URL.RawQuery, "remote", r.RemoteAddr, "caller", callerOf(r))
 	if err != nil {
 		log.Warn("admin operation refused", "error", err)
 		return
@@ -195,8 +198,18 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		h.fail(out, failf(http.StatusInternalServerError, router.Internal.String(), "the request failed inside the gateway; its log says why"))
 	}()
-	if _, pattern := h.mux.Handler(r); pattern == "" {
+	protect(out.Header())
+	_, pattern := h.mux.Handler(r)
+	if pattern == "" {
 		h.fail(out, h.noEndpoint(out, r))
+		return
+	}
+	r, err := h.admit(r, pattern)
+	if err != nil {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			h.audit(r, err)
+		}
+		h.fail(out, err)
 		return
 	}
 	h.mux.ServeHTTP(out, r)

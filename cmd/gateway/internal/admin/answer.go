@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"time"
 
 	"hotpath/abtest"
 	"hotpath/cmd/gateway/internal/experiments"
@@ -45,7 +46,9 @@ type failure struct {
 	problems []strictyaml.Problem
 	// etag is that of what there is, where the request was for something else.
 	etag string
-	err  error
+	// retry is when to try again, where that is known.
+	retry time.Duration
+	err   error
 }
 
 func (f *failure) Error() string { return f.code + ": " + f.err.Error() }
@@ -80,6 +83,11 @@ func failureOf(err error) *failure {
 	switch {
 	case errors.As(err, &own):
 		return own
+	// Before the repository's: a refused edit holds why a version could not be loaded.
+	case errors.As(err, &edit):
+		if status, known := editorStatus[edit.Code]; known {
+			return &failure{status: status, code: string(edit.Code), err: err, problems: problemsOf(edit.Err), etag: edit.ETag}
+		}
 	case errors.As(err, &repo):
 		if status, known := repositoryStatus[repo.Code]; known {
 			return &failure{status: status, code: string(repo.Code), err: err}
@@ -87,10 +95,6 @@ func failureOf(err error) *failure {
 	case errors.As(err, &deployment):
 		if status, known := promotionStatus[deployment.Code]; known {
 			return &failure{status: status, code: string(deployment.Code), err: err}
-		}
-	case errors.As(err, &edit):
-		if status, known := editorStatus[edit.Code]; known {
-			return &failure{status: status, code: string(edit.Code), err: err, problems: problemsOf(edit.Err), etag: edit.ETag}
 		}
 	case errors.Is(err, ErrNoGuard):
 		return &failure{status: http.StatusNotFound, code: codeUnknownGuard, err: err}
@@ -131,9 +135,7 @@ func problemsOf(err error) []strictyaml.Problem {
 
 func (h *handler) fail(w http.ResponseWriter, err error) {
 	f := failureOf(err)
-	if f.status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", "1")
-	}
+	setRefusalHeaders(w.Header(), f)
 	if f.etag != "" {
 		w.Header().Set("ETag", strongETag(f.etag))
 	}
@@ -157,8 +159,6 @@ func writeBody(w http.ResponseWriter, status int, contentType string, body []byt
 	header := w.Header()
 	header.Set("Content-Type", contentType)
 	header.Set("Content-Length", strconv.Itoa(len(body)))
-	header.Set("Cache-Control", "no-store")
-	header.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	// The client may have left: there is nobody to tell.
 	_, _ = w.Write(body)

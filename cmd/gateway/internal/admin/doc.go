@@ -46,8 +46,9 @@
 // they are, and edits of the experiments. Unknown and repeated query parameters are
 // refused. A POST that a browser sends on
 // behalf of another site is refused, since loopback is no protection from a page
-// that the operator has open. There is no authentication: who can reach the port
-// may use it.
+// that the operator has open. Where Options.Access is
+// there, every endpoint but health needs a caller with a scope (package identity), and
+// changes are logged with their caller; else who can reach the port may use it.
 //
 // The package owns no state but the number of deployments that are watched. Its
 // goroutines are one for each of those, and end with the request.

@@ -145,8 +145,9 @@ func ifMatch(r *http.Request) (string, error) {
 	return inner, nil
 }
 
-// authorOf is who asks: nobody proves who they are on this port yet, so that the name
-// is for those who read the history.
+// authorOf is who asks, for those who read the history: the caller, where they had to
+// say who they are, and behind that whom they name as the actor. Where nobody has to,
+// that name counts alone.
 func authorOf(r *http.Request, q url.Values, via experiments.Via) (a experiments.Author, err error) {
 	a = experiments.Author{Via: via, Who: q.Get("actor"), Message: strings.TrimSpace(q.Get("message"))}
 	if header := r.Header.Get(actorHeader); a.Who == "" {
@@ -154,15 +155,21 @@ func authorOf(r *http.Request, q url.Values, via experiments.Via) (a experiments
 	} else if header != "" && header != a.Who {
 		return a, badRequest("parameter actor is %.80q and header %s %.80q; give one of them", a.Who, actorHeader, header)
 	}
-	if a.Who = strings.TrimSpace(a.Who); a.Who == "" {
+	a.Who = strings.TrimSpace(a.Who)
+	if err := printable("the actor", a.Who, maxActorBytes); err != nil {
+		return a, err
+	}
+	switch caller := callerOf(r); {
+	case caller != "" && a.Who != "":
+		a.Who = caller + " (" + a.Who + ")"
+	case caller != "":
+		a.Who = caller
+	case a.Who == "":
 		host, _, err := net.SplitHostPort(r.RemoteAddr)
 		if err != nil {
 			host = r.RemoteAddr
 		}
 		a.Who = "admin API from " + host
-	}
-	if err := printable("the actor", a.Who, maxActorBytes); err != nil {
-		return a, err
 	}
 	return a, printable("the message", a.Message, maxMessageBytes)
 }

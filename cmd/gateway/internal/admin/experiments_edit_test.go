@@ -2,6 +2,7 @@ package admin
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http/httptest"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"testing"
 
 	"hotpath/cmd/gateway/internal/experiments"
+	"hotpath/models/repository"
+	"hotpath/models/strictyaml"
 )
 
 func TestTheFileIsGivenWithItsETag(t *testing.T) {
@@ -112,11 +115,23 @@ func TestABrokenEditHasAllProblems(t *testing.T) {
 		}
 	}
 	w := p.do("PATCH", "/admin/experiments", `{"experiments":{"e":{"variants":{"a":{"weight":51}},"modle":"x"}}}`, "If-Match", etag)
-	if d := p.refused(w, 422, "bad_experiments"); len(d.Problems) != 1 || !strings.Contains(d.Message, "did you mean model?") {
+	if d := p.refused(w, 422, "bad_experiments"); len(d.Problems) != 2 || !strings.Contains(d.Message, "did you mean model?") || !strings.Contains(d.Message, "add up to 101.00") {
 		t.Errorf("%+v", d.Problems)
 	}
 	if p.text() != served {
 		t.Error("something changed")
+	}
+}
+
+// An edit that names a version which cannot be loaded is a wrong edit: it is refused
+// as one, with the place, and not as if the request had named the version.
+func TestAnEditThatNamesAMissingVersion(t *testing.T) {
+	place := strictyaml.Problems{{File: "e.yaml", Line: 5, Column: 7, Path: "experiments[0].variants[0].version", Message: "is not loaded"}}
+	f := failureOf(&experiments.Error{Code: experiments.CodeBadExperiments,
+		Err: errors.Join(place, &repository.Error{Code: repository.CodeUnknownVersion, Model: "risk", Version: 9, Reason: "is not there"})})
+	if f.status != 422 || f.code != "bad_experiments" || len(f.problems) != 2 || f.problems[0] != place[0] ||
+		f.problems[1].Message != `model "risk" version 9: is not there` {
+		t.Errorf("%d %s %+v", f.status, f.code, f.problems)
 	}
 }
 

@@ -86,6 +86,7 @@ func (h *handler) deploy(w http.ResponseWriter, r *http.Request, q url.Values) e
 	if err != nil {
 		return err
 	}
+	request.By = callerOf(r)
 	files, err := filesOf(r, q.Has("from"))
 	if err != nil {
 		return err
@@ -274,8 +275,6 @@ func (h *handler) watch(w http.ResponseWriter, r *http.Request, id string) error
 	defer func() { cancel(); <-over }()
 	header := w.Header()
 	header.Set("Content-Type", "text/event-stream")
-	header.Set("Cache-Control", "no-store")
-	header.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(http.StatusOK)
 	if !sendEvent(w, nil) { // so that the client knows by now
 		return nil

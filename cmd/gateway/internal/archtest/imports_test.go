@@ -36,18 +36,22 @@ var may = map[string][]string{
 	"inference":                            {"models"},
 	"batcher":                              {"models", "resilience/handoff"},
 	"router":                               {"models", "abtest", "resilience", "resilience/handoff"},
+	"router/identity":                      {"router", "router/identity/reload", "models/strictyaml"},
+	"router/identity/reload":               {},
+	"router/identity/certs":                {"router/identity/reload"},
+	"router/identity/token":                {"router/identity", "router/identity/reload"},
 	"router/oip":                           {"router", "models"},
-	"router/httpapi":                       {"abtest", "abtest/exposure", "router", "router/httpapi/jsonscan", "router/httpapi/jsonwire", "router/httpapi/oipwire", "router/oip", "models"},
+	"router/httpapi":                       {"abtest", "abtest/exposure", "router", "router/httpapi/jsonscan", "router/httpapi/jsonwire", "router/httpapi/oipwire", "router/identity", "router/oip", "models"},
 	"router/httpapi/jsonscan":              {"models"},
 	"router/httpapi/jsonscan/jsonscantest": {},
 	"router/httpapi/jsonwire":              {"abtest/exposure", "router", "router/httpapi/jsonscan", "models"},
 	"router/httpapi/oipwire":               {"router/httpapi/jsonscan", "router/httpapi/jsonwire", "router/oip", "models"},
-	"router/grpcapi":                       {"router", "router/grpcapi/pb", "router/oip", "models"},
+	"router/grpcapi":                       {"router", "router/grpcapi/pb", "router/identity", "router/oip", "models"},
 	"router/grpcapi/pb":                    {},
 	"bench/floor":                          {},
 	"cmd/gateway/internal/experiments":     {"abtest", "cmd/gateway/internal/serving", "models", "models/durable", "models/strictyaml", "router"},
 	"cmd/gateway/internal/admin": {"abtest", "abtest/readout", "batcher", "cmd/gateway/internal/experiments", "features", "models", "models/promotion", "models/repository", "models/strictyaml", "resilience",
-		"router", "router/httpapi"},
+		"router", "router/httpapi", "router/identity"},
 }
 
 // only lists libraries that one place alone may name.
@@ -62,6 +66,7 @@ var only = map[string][]string{
 	"github.com/alicebob/miniredis":   {"features"},
 	"google.golang.org/grpc":          {"router/grpcapi", "router/grpcapi/pb"},
 	"gonum.org/v1/gonum":              {"abtest/stats"},
+	"github.com/go-jose/go-jose":      {"router/identity/token"},
 	"github.com/open-feature":         {}, // tests alone
 }
 

@@ -4,6 +4,7 @@ import (
 	"hotpath/abtest"
 	"hotpath/features"
 	"hotpath/models"
+	"hotpath/router/identity"
 )
 
 // chapter is one further file that people write, described beside the main one.
@@ -21,6 +22,11 @@ func chapters() []chapter {
 			title: "Experiments file",
 			intro: "Named by `experiments.file`; read again when it changes and on SIGHUP, all or nothing.",
 			value: abtest.Config{},
+		},
+		{
+			title: "Keys file",
+			intro: "Named by `auth.keys_file`; read again when it changes, all or nothing. `gateway keys` edits it.",
+			value: identity.File{},
 		},
 		{
 			title: "Features file",

@@ -9,6 +9,7 @@ import (
 // Config is the whole configuration. Start from Default or Load.
 type Config struct {
 	Server      Server      `yaml:"server" doc:"The listeners, the limits on what they accept, and how they stop."`
+	Auth        Auth        `yaml:"auth" doc:"Who may do what: API keys, tokens and client certificates (docs/security.md)."`
 	Deadline    Deadline    `yaml:"deadline" doc:"The time one request may take, counted from its first byte."`
 	Experiments Experiments `yaml:"experiments" doc:"A/B tests."`
 	Models      Models      `yaml:"models" doc:"The model repository."`
@@ -22,7 +23,8 @@ type Config struct {
 // Server configures the listeners.
 type Server struct {
 	Listen            string           `yaml:"listen" format:"address" doc:"host:port of predictions."`
-	AdminListen       string           `yaml:"admin_listen" format:"address" doc:"host:port of metrics, health, profiles and model management; not to be reachable from outside."`
+	AdminListen       string           `yaml:"admin_listen" format:"address" doc:"host:port of metrics, health, profiles and model management; wider than loopback it needs auth, or admin_insecure."`
+	AdminInsecure     bool             `yaml:"admin_insecure" doc:"Let the admin port listen wider than loopback although nobody has to say who they are."`
 	MaxConnections    int              `yaml:"max_connections" min:"1" max:"1000000" doc:"Most open client connections; more are answered 503 overloaded and closed."`
 	MaxInFlight       int              `yaml:"max_in_flight" min:"1" max:"1000000" doc:"Most requests in progress; more are answered 503 overloaded."`
 	MaxBodyBytes      strictyaml.Bytes `yaml:"max_body_bytes" min:"1KiB" max:"1GiB" doc:"Largest body of one prediction, in bytes."`
@@ -40,7 +42,7 @@ type Server struct {
 	DrainTimeout      time.Duration    `yaml:"drain_timeout" min:"1ms" max:"10m" doc:"Longest wait for requests in progress when stopping, as a duration."`
 	ServerTiming      bool             `yaml:"server_timing" doc:"Answer with a Server-Timing header that holds the time spent in each stage."`
 	AllowExplain      bool             `yaml:"allow_explain" doc:"Answer ?explain=true with the feature vector, the origin of each value and the time spent per stage."`
-	RepositoryAPI     bool             `yaml:"repository_api" doc:"Let clients of the Open Inference Protocol load and unload models, over HTTP and gRPC; there is no authentication, so that whoever reaches the ports may."`
+	RepositoryAPI     bool             `yaml:"repository_api" doc:"Let clients of the Open Inference Protocol load and unload models, over HTTP and gRPC: those with the scope models:write, and everybody where nobody has to say who they are."`
 
 	GRPCListen          string           `yaml:"grpc_listen" format:"address or off" doc:"host:port of the Open Inference Protocol over gRPC; off: no such port."`
 	GRPCMaxConnections  int              `yaml:"grpc_max_connections" min:"1" max:"1000000" doc:"Most open connections of gRPC clients; more are closed."`
@@ -48,6 +50,8 @@ type Server struct {
 	GRPCMaxMessageBytes strictyaml.Bytes `yaml:"grpc_max_message_bytes" min:"1KiB" max:"1GiB" doc:"Largest gRPC request or answer, uncompressed, in bytes."`
 	GRPCStreamInFlight  int              `yaml:"grpc_stream_in_flight" min:"1" max:"1024" doc:"Most requests in progress of one ModelStreamInfer; more wait in the connection."`
 	GRPCStreamIdle      time.Duration    `yaml:"grpc_stream_idle" min:"1s" max:"24h" doc:"How long a ModelStreamInfer may bring no request, as a duration."`
+	// TLS is last: a section within a section ends its table in the documentation.
+	TLS ServerTLS `yaml:"tls" doc:"Transport security of all three ports. The files are read again when they change."`
 }
 
 // Deadline bounds one request.

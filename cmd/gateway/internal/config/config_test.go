@@ -42,6 +42,8 @@ func TestEveryKeyIsDescribed(t *testing.T) {
 // not there.
 var mayBeZero = []string{
 	"server.lame_duck", "server.compress_over_bytes", "features.redis.db", "features.copies.entries", "log.access_sample",
+	// Quotas are for who is configured to have one; the gateway as a whole has its limits.
+	"auth.anonymous_requests_per_second", "auth.anonymous_burst", "auth.jwt.requests_per_second", "auth.jwt.burst", "auth.jwt.leeway",
 	"experiments.traffic_sample", "experiments.readout.replay_bytes",
 	"resilience.redis.retry_ratio", "resilience.model.retry_ratio",
 	"resilience.redis.consecutive_failures", "resilience.model.consecutive_failures",
@@ -111,7 +113,7 @@ func TestValidateFindsContradictions(t *testing.T) {
 	for want, change := range map[string]func(*Config){
 		`server.listen: "localhost" is not host:port`:                                                       func(c *Config) { c.Server.Listen = "localhost" },
 		`server.listen: ":99999": port "99999" is not a number from 1 to 65535`:                             func(c *Config) { c.Server.Listen = ":99999" },
-		`server.admin_listen: :8080 is also server.listen; they need two ports`:                             func(c *Config) { c.Server.AdminListen = ":8080" },
+		`server.admin_listen: :8080 is also server.listen; they need two ports`:                             func(c *Config) { c.Server.AdminListen, c.Server.AdminInsecure = ":8080", true },
 		`server.max_batch_body_bytes: 1KiB is below server.max_body_bytes 256KiB`:                           func(c *Config) { c.Server.MaxBatchBodyBytes = 1024 },
 		`deadline.default: 2s is above deadline.max 1s`:                                                     func(c *Config) { c.Deadline.Default = 2 * time.Second },
 		`features.budget: 3s is above deadline.max 1s`:                                                      func(c *Config) { c.Features.Budget = 3 * time.Second },

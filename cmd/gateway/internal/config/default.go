@@ -16,7 +16,9 @@ func Default() *Config {
 			LameDuck: time.Second, DrainTimeout: 10 * time.Second, AllowExplain: true,
 			GRPCListen: ":8081", GRPCMaxConnections: 1024, GRPCMaxStreams: 256, GRPCMaxMessageBytes: 16 << 20,
 			GRPCStreamInFlight: 16, GRPCStreamIdle: 5 * time.Minute,
+			TLS: ServerTLS{MinVersion: "1.2"},
 		},
+		Auth:        defaultAuth(),
 		Deadline:    Deadline{Default: 100 * time.Millisecond, Max: time.Second},
 		Experiments: defaultExperiments(),
 		Models: Models{
@@ -49,7 +51,7 @@ func defaultPromotion() Promotion {
 func defaultRedis() Redis {
 	return Redis{
 		Mode: "standalone", Addresses: []string{"127.0.0.1:6379"},
-		Workers: 4, MaxBatch: 128, Queue: 1024, Connections: 1,
+		Workers: 16, MaxBatch: 128, Queue: 1024, Connections: 1,
 		DialTimeout: 250 * time.Millisecond, WriteTimeout: 500 * time.Millisecond,
 		KeepAlive: 250 * time.Millisecond, HealInterval: 250 * time.Millisecond,
 		ReadBuffer: 32 << 10, WriteBuffer: 32 << 10, MaxValueBytes: 64 << 10,

@@ -21,9 +21,17 @@ type Override struct {
 	Flag  string
 }
 
-// EnvFile is the environment variable that the command line takes the file's
-// name from. It belongs to no section, so Load does not look at it.
-const EnvFile = "HOTPATH_CONFIG"
+// The environment variables of the command line: the configuration file, the key that
+// it sends to the admin port, or a file with it, and the authorities of the port's
+// certificate. They belong to no section, so Load does not look at them.
+const (
+	EnvFile    = "HOTPATH_CONFIG"
+	EnvKey     = "HOTPATH_API_KEY"
+	EnvKeyFile = "HOTPATH_API_KEY_FILE"
+	EnvCAFile  = "HOTPATH_CA_FILE"
+)
+
+var notKeys = []string{EnvFile, EnvKey, EnvKeyFile, EnvCAFile}
 
 // maxSecretBytes bounds a file that holds a password.
 const maxSecretBytes = 64 << 10
@@ -107,7 +115,7 @@ var serviceLink = regexp.MustCompile(
 func (l *loader) readEnv(env []string) {
 	for _, pair := range env {
 		name, value, _ := strings.Cut(pair, "=")
-		if !strings.HasPrefix(name, envPrefix) || name == EnvFile {
+		if !strings.HasPrefix(name, envPrefix) || slices.Contains(notKeys, name) {
 			continue
 		}
 		i := slices.IndexFunc(l.leaves, func(leaf leaf) bool { return leaf.env == name })

@@ -39,6 +39,7 @@ func (c *Config) Validate() []Problem {
 	}
 	c.validateLimits(bad)
 	c.validateRedis(bad)
+	c.validateAuth(bad)
 	c.validateExperiments(bad)
 	return ps
 }

@@ -3,6 +3,7 @@ package experiments
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"slices"
 	"time"
 
@@ -119,12 +120,16 @@ func (k *Keeper) change(ctx context.Context, e Edit, make func(present []byte) (
 	if err := e.Preview.check(); err != nil {
 		return nil, err
 	}
-	if err := k.lock(ctx); err != nil {
+	if err := k.beginEdit(ctx); err != nil {
 		return nil, err
 	}
-	defer k.unlock()
+	defer k.endEdit()
 	k.settle()
 	present, err := strictyaml.ReadFile(k.o.File)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errorf(CodeStorage, "the experiments file is gone, and what it said goes on serving: put it back first, such as by "+
+			"`gateway experiments history REVISION > FILE` (%w)", err)
+	}
 	if err != nil {
 		return nil, errorf(CodeStorage, "the experiments file cannot be read: %w", err)
 	}
@@ -178,6 +183,9 @@ func (k *Keeper) outcome(src *source, present []byte, e Edit) (*Outcome, *abtest
 		return nil, nil, &Error{Code: CodeBadExperiments, Err: src.located(err)}
 	}
 	serves := k.o.World.State().Plan
+	if err := e.Preview.fits(serves, plan); err != nil {
+		return nil, nil, err
+	}
 	lines := diffLines(present, src.text)
 	out := &Outcome{DryRun: e.DryRun, ETag: src.etag, Digest: plan.Digest().String(), Diff: lines.unified("experiments.yaml", "experiments.yaml"),
 		Findings: src.findings(src.plan.Lint(time.Now().Unix()), abtest.LintChange(serves, plan, time.Now().Unix())),

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"slices"
+	"strings"
 
 	"hotpath/abtest"
 	"hotpath/models/strictyaml"
@@ -51,27 +53,61 @@ type reading struct {
 func (r *reading) pausing(pause func()) { r.pause, r.yaml.Pause = pause, pause }
 
 // read makes a source of a file's content and of the list files in a directory. It is
-// not valid with an error, and nil when not even its list files are known.
+// not valid with an error, and nil when not even its list files are known. A value that
+// cannot be read does not hide what is wrong elsewhere.
 func (r *reading) read(file, dir string, data []byte) (*source, error) {
 	s := &source{text: data, etag: ETag(data)}
 	// What is wrong with the structure is in the error of Decode, too.
 	s.doc, _ = r.yaml.Parse(file, data)
-	if err := s.doc.Decode(&s.config); err != nil {
-		return nil, err
-	}
-	if s.config.Experiments == nil {
+	unread := s.doc.Decode(&s.config)
+	if unread == nil && s.config.Experiments == nil {
 		return nil, s.doc.At("experiments", "is missing: an empty file switches nothing off; write `experiments: []` for that")
 	}
 	s.lists = r.lists.read(dir, s.config.ListFiles, false)
-	if err := s.listProblems(file, s.lists); err != nil {
+	s.config = s.config.WithListFiles(s.lists.contents()).WithPauses(r.pause)
+	plan, err := abtest.Compile(s.config)
+	err = s.located(err)
+	if lists := s.listProblems(file, s.lists); lists != nil {
+		err = s.joined(lists, err)
+	}
+	if unread != nil {
+		return s, s.joined(unread, err)
+	}
+	if err != nil {
 		return s, err
 	}
-	s.config = s.config.WithListFiles(s.lists.contents()).WithPauses(r.pause)
-	var err error
-	if s.plan, err = abtest.Compile(s.config); err != nil {
-		return s, s.located(err)
-	}
+	s.plan = plan
 	return s, nil
+}
+
+// joined adds to what could not be read the problems that do not come of it: those
+// around it and within it do, and those of a key that is not there beside it may.
+func (s *source) joined(unread, wrong error) error {
+	var all, more strictyaml.Problems
+	if !errors.As(unread, &all) || !errors.As(wrong, &more) {
+		return unread
+	}
+	first := len(all)
+	for _, p := range more {
+		_, _, there := s.doc.Locate(p.Path)
+		if !slices.ContainsFunc(all[:first], func(u strictyaml.Problem) bool {
+			return within(u.Path, p.Path) || within(p.Path, u.Path) || !there && parent(u.Path) == parent(p.Path)
+		}) {
+			all = append(all, p)
+		}
+	}
+	return all.Err()
+}
+
+// within says that a path is another one or lies in it.
+func within(path, in string) bool {
+	rest, ok := strings.CutPrefix(path, in)
+	return ok && (in == "" || rest == "" || rest[0] == '.' || rest[0] == '[')
+}
+
+// parent is the path of the map or list around a place.
+func parent(path string) string {
+	return path[:max(strings.LastIndexAny(path, ".["), 0)]
 }
 
 // located adds the lines of the file to the problems of a plan.

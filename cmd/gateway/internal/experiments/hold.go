@@ -32,13 +32,12 @@ func (k *Keeper) Hold(ctx context.Context, hold abtest.Hold, by Author) error {
 		return nil
 	}
 	held := Held{hold, by.Who, by.Via, time.Now().UTC(), by.Message}
-	err := k.holds.change(func(all []Held) []Held {
+	err := k.changeHolds(func(all []Held) []Held {
 		if slices.ContainsFunc(all, is) {
 			return all
 		}
 		return append(slices.Clone(all), held)
 	})
-	k.hold(k.holds.list())
 	k.o.Log.Warn("held back", "experiment", hold.Experiment, "variant", hold.Variant, "who", by.Who, "via", by.Via, "message", by.Message)
 	return errors.Join(err, k.recordHold(hold, false, by))
 }
@@ -90,7 +89,7 @@ func (k *Keeper) Release(ctx context.Context, experiment string, by Author) (rel
 		}
 		return 0, nil
 	}
-	err = k.holds.change(func(all []Held) []Held {
+	err = k.changeHolds(func(all []Held) []Held {
 		gone = nil
 		return slices.DeleteFunc(slices.Clone(all), func(h Held) bool {
 			if of(h) {
@@ -99,12 +98,24 @@ func (k *Keeper) Release(ctx context.Context, experiment string, by Author) (rel
 			return of(h)
 		})
 	})
-	k.hold(k.holds.list())
 	for _, h := range gone {
 		err = errors.Join(err, k.recordHold(h.Hold, true, by))
 	}
 	k.o.Log.Info("let go of holds", "experiment", experiment, "holds", len(gone), "who", by.Who, "message", by.Message)
 	return len(gone), err
+}
+
+// changeHolds puts other holds in force and then writes them down: whoever is held
+// back must not wait for the disk, and what is listed must be so already.
+func (k *Keeper) changeHolds(f func([]Held) []Held) error {
+	first := f(k.holds.list())
+	k.hold(first)
+	err := k.holds.change(f)
+	// Another gateway may have written its own meanwhile.
+	if all := k.holds.list(); !slices.EqualFunc(all, first, func(a, b Held) bool { return a.Hold == b.Hold }) {
+		k.hold(all)
+	}
+	return err
 }
 
 // hold gives the world what it serves, and what it waits for, with these holds. None
@@ -128,14 +139,30 @@ func (k *Keeper) hold(all []Held) {
 
 // recordHold writes a hold into the history: the file is as it was.
 func (k *Keeper) recordHold(hold abtest.Hold, released bool, by Author) error {
+	r := Revision{At: time.Now().UTC(), Who: by.Who, Via: by.Via, Message: by.Message, Hold: &hold, Released: released}
+	text, err := k.heldText(&r)
+	if err == nil {
+		_, err = k.history.add(r, text)
+	}
+	if err != nil {
+		return errorf(CodeStorage, "it is in force, but the history cannot be written: %w", err)
+	}
+	return nil
+}
+
+// heldText is the content that a hold lies on top of: of what serves, else of what
+// waits, else, where the file has never served and is broken, the one before.
+func (k *Keeper) heldText(r *Revision) ([]byte, error) {
 	c := k.serves
 	if c == nil {
 		c = k.pending
 	}
-	r := Revision{At: time.Now().UTC(), Who: by.Who, Via: by.Via, Message: by.Message, ETag: c.source.etag,
-		Digest: c.plan.Digest().String(), Hold: &hold, Released: released, Lists: c.source.lists.revision()}
-	if _, err := k.history.add(r, c.source.text); err != nil {
-		return errorf(CodeStorage, "it is in force, but the history cannot be written: %w", err)
+	if c != nil {
+		r.ETag, r.Digest, r.Lists = c.source.etag, c.plan.Digest().String(), c.source.lists.revision()
+		return c.source.text, nil
 	}
-	return nil
+	last, _ := k.history.last()
+	r.ETag, r.Digest, r.Lists = last.ETag, k.o.World.State().Plan.Digest().String(), last.Lists
+	_, text, _, err := k.history.get(last.Number)
+	return text, err
 }

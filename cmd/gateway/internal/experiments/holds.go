@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -46,6 +47,9 @@ type holds struct {
 	mu   sync.Mutex
 	all  []Held // never changed in place
 	seen []byte // the file as it was read or written last
+	// unsaved are those that were set, or let go (nil), and could not be written. They
+	// are in force on top of the file until it can.
+	unsaved map[abtest.Hold]*Held
 }
 
 func openHolds(dir string) *holds { return &holds{dir: dir} }
@@ -81,8 +85,43 @@ func (h *holds) read() error {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.all, h.seen = file.Holds, data
+	h.all, h.seen = h.withUnsaved(file.Holds), data
 	return nil
+}
+
+// withUnsaved puts what could not be written on top of what the file says.
+func (h *holds) withUnsaved(all []Held) []Held {
+	if len(h.unsaved) == 0 {
+		return all
+	}
+	all = slices.DeleteFunc(slices.Clone(all), func(one Held) bool { _, changed := h.unsaved[one.Hold]; return changed })
+	for _, one := range h.unsaved {
+		if one != nil {
+			all = append(all, *one)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Held) int { return a.At.Compare(b.At) })
+	return all
+}
+
+// keepUnsaved remembers what a change that could not be written did.
+func (h *holds) keepUnsaved(before, after []Held) {
+	if h.unsaved == nil {
+		h.unsaved = map[abtest.Hold]*Held{}
+	}
+	has := func(all []Held, hold abtest.Hold) bool {
+		return slices.ContainsFunc(all, func(h Held) bool { return h.Hold == hold })
+	}
+	for _, one := range before {
+		if !has(after, one.Hold) {
+			h.unsaved[one.Hold] = nil
+		}
+	}
+	for _, one := range after {
+		if !has(before, one.Hold) {
+			h.unsaved[one.Hold] = &one
+		}
+	}
 }
 
 // changed looks whether another gateway has written the file, and takes it up. A
@@ -111,7 +150,9 @@ func (h *holds) change(f func([]Held) []Held) error {
 	if err != nil {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		h.all = f(h.all)
+		before := h.all
+		h.all = f(before)
+		h.keepUnsaved(before, h.all)
 		return errorf(CodeStorage, "it is in force, but could not be written down and is lost with the process: %w", err)
 	}
 	return nil
@@ -137,11 +178,14 @@ func (h *holds) changeFile(f func([]Held) []Held) error {
 		return err
 	}
 	data = append(data, '\n')
+	if len(data) > strictyaml.MaxBytes {
+		return fmt.Errorf("%s would have %d bytes, more than the %d that are read: resume the experiments that need no hold any more", h.path(), len(data), strictyaml.MaxBytes)
+	}
 	if err := durable.Replace(h.path(), temporary, data); err != nil {
 		return err
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.all, h.seen = all, data
+	h.all, h.seen, h.unsaved = all, data, nil
 	return nil
 }

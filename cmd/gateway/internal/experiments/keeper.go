@@ -59,15 +59,20 @@ type Keeper struct {
 	reloads *prometheus.CounterVec
 	took    prometheus.Histogram
 
-	// changing holds one token: who takes it out may change what follows, until
-	// putting it back.
+	// editing and changing hold one token each: who takes one out may change what
+	// follows, until putting it back. Edits and reloads take both, editing first, and
+	// lend changing out while they load models or wait for another gateway: nothing
+	// may keep a variant from being held back.
+	editing chan struct{}
+	read    reading
+	seen    seen
+
 	changing chan struct{}
-	read     reading
-	seen     seen
 	// serves is what the world was given and took, pending what it was given and
 	// could not take so far; nil where there is none.
 	serves, pending *candidate
 	told            *abtest.Plan // to OnPlan
+	saving          bool         // what serves may be taken back yet
 
 	// tried is for those who look: they must not wait for a reload, which may be
 	// loading a model.
@@ -110,7 +115,8 @@ const (
 // Open reads the file for the first time. A broken one is an error: nothing serves
 // yet that could go on.
 func Open(o Options) (*Keeper, error) {
-	k := &Keeper{o: o, changing: make(chan struct{}, 1), holds: openHolds(o.DataDir), sample: newTrafficSample(o.SampleRequests)}
+	k := &Keeper{o: o, editing: make(chan struct{}, 1), changing: make(chan struct{}, 1), holds: openHolds(o.DataDir), sample: newTrafficSample(o.SampleRequests)}
+	k.editing <- struct{}{}
 	k.changing <- struct{}{}
 	k.tried.Store(&attempt{})
 	if err := k.register(); err != nil {
@@ -204,26 +210,58 @@ func (k *Keeper) register() error {
 	return errors.Join(errs...)
 }
 
-// lock waits for the right to change something.
-func (k *Keeper) lock(ctx context.Context) error {
+// lock waits for the right to change what serves.
+func (k *Keeper) lock(ctx context.Context) error { return take(ctx, k.changing) }
+
+func (k *Keeper) unlock() { k.changing <- struct{}{} }
+
+// beginEdit waits for the right to edit.
+func (k *Keeper) beginEdit(ctx context.Context) error {
+	if err := take(ctx, k.editing); err != nil {
+		return err
+	}
+	err := k.lock(ctx)
+	if err != nil {
+		k.editing <- struct{}{}
+	}
+	return err
+}
+
+func (k *Keeper) endEdit() {
+	k.unlock()
+	k.editing <- struct{}{}
+}
+
+// lend lets holds be set and released while an edit waits for something.
+func (k *Keeper) lend(wait func()) {
+	saving := k.saving
+	k.saving = false
+	k.unlock()
+	defer func() {
+		<-k.changing
+		k.saving = saving
+	}()
+	wait()
+}
+
+// take waits for a token.
+func take(ctx context.Context, token chan struct{}) error {
 	select {
-	case <-k.changing:
+	case <-token:
 		return nil
 	default:
 	}
 	select {
-	case <-k.changing:
+	case <-token:
 		return nil
 	case <-ctx.Done():
 		return waited(ctx, "the change before it was done")
 	}
 }
 
-func (k *Keeper) unlock() { k.changing <- struct{}{} }
-
 // tell has OnPlan hear of a plan once.
 func (k *Keeper) tell(plan *abtest.Plan) {
-	if plan != k.told && k.o.OnPlan != nil {
+	if plan != k.told && !k.saving && k.o.OnPlan != nil {
 		k.told = plan
 		k.o.OnPlan(plan)
 	}

@@ -33,8 +33,9 @@ type fakeWorld struct {
 	loaded         map[serving.Ref]bool
 	active, wanted *abtest.Plan
 	wantedErr      error
-	// set counts the plans that it took.
-	set int
+	// set counts the plans that it took, and onSet hears of each.
+	set   int
+	onSet func()
 }
 
 func newWorld(t testing.TB, loaded ...int) *fakeWorld {
@@ -60,6 +61,14 @@ func (w *fakeWorld) SetPlan(p *abtest.Plan) error {
 	return w.tryLocked()
 }
 
+// start is when the models are loaded.
+func (w *fakeWorld) start() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.started = true
+	return w.tryLocked()
+}
+
 func (w *fakeWorld) tryLocked() error {
 	w.wantedErr = nil
 	var problems abtest.Problems
@@ -76,6 +85,9 @@ func (w *fakeWorld) tryLocked() error {
 	}
 	w.active = w.wanted
 	w.set++
+	if w.onSet != nil {
+		w.onSet()
+	}
 	return nil
 }
 

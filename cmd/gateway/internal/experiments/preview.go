@@ -13,9 +13,12 @@ import (
 // The bounds of what a preview is asked.
 const (
 	maxPreviewUsers = 100_000
-	maxSamples      = 100
-	defaultSamples  = 3
-	maxFlows        = 1000
+	// maxDecisions takes some three seconds, in which nothing else can be changed: no
+	// guardrail holds a variant back.
+	maxDecisions   = 5_000_000
+	maxSamples     = 100
+	defaultSamples = 3
+	maxFlows       = 1000
 )
 
 // Subjects are the requests that a preview decides about.
@@ -72,6 +75,17 @@ func (s Subjects) check() error {
 		return errorf(CodeBadRequest, "there are %d users, at most %d can be previewed at once", len(s.Users), maxPreviewUsers)
 	case s.Samples > maxSamples:
 		return errorf(CodeBadRequest, "samples is %d, at most %d users can be named of each flow", s.Samples, maxSamples)
+	}
+	return nil
+}
+
+// fits refuses users of whom too much is asked.
+func (s Subjects) fits(before, after *abtest.Plan) error {
+	if s.Model != "" || len(s.Users) == 0 {
+		return nil
+	}
+	if n := len(modelsOf(before, after)); n*len(s.Users) > maxDecisions {
+		return errorf(CodeBadRequest, "%d users and %d models are %d decisions, at most %d are made at once: name a model, or fewer users", len(s.Users), n, n*len(s.Users), maxDecisions)
 	}
 	return nil
 }

@@ -152,3 +152,22 @@ func TestFindingsHaveTheirPlace(t *testing.T) {
 		t.Errorf("%+v %v", findings, err)
 	}
 }
+
+// Nothing else can be changed while a preview is made, holds included: what would take
+// minutes is refused.
+func TestAPreviewOfTooMuchIsRefused(t *testing.T) {
+	var many strings.Builder
+	many.WriteString("experiments:\n")
+	for i := range 100 {
+		fmt.Fprintf(&many, "  - {name: e%d, model: m%d, variants: [{name: a, weight: 100}]}\n", i, i)
+	}
+	r := newRig(t, twoArms)
+	s := Subjects{Users: make([]string, maxPreviewUsers)}
+	_, err := r.Check(t.Context(), []byte(many.String()), s)
+	refused(t, err, CodeBadRequest, "100000 users and 101 models", "name a model")
+	s.Model = "m1"
+	out, err := r.Check(t.Context(), []byte(many.String()), s)
+	if err != nil || out.Preview.Requests != maxPreviewUsers {
+		t.Errorf("%+v, %v", out, err)
+	}
+}

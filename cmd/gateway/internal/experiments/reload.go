@@ -47,10 +47,10 @@ func (k *Keeper) Reload(ctx context.Context, force bool) error {
 	if k.o.File == "" {
 		return k.noFile()
 	}
-	if err := k.lock(ctx); err != nil {
+	if err := k.beginEdit(ctx); err != nil {
 		return err
 	}
-	defer k.unlock()
+	defer k.endEdit()
 	if k.holds.changed() {
 		k.o.Log.Info("holds on experiments were changed by another gateway", "holds", len(k.holds.list()))
 		k.hold(k.holds.list())
@@ -62,9 +62,10 @@ func (k *Keeper) Reload(ctx context.Context, force bool) error {
 		return k.tried.Load().err
 	}
 	k.tried.Store(&attempt{source: src, at: time.Now(), err: err})
-	if err == nil {
+	switch {
+	case err == nil:
 		err = k.apply(ctx, src, Author{Who: fileAuthor, Via: ViaFile})
-	} else {
+	case k.o.World.State().Started: // before that, what waits is what the gateway starts with
 		k.o.World.KeepPlan()
 		k.pending = nil
 	}
@@ -131,7 +132,8 @@ func (k *Keeper) apply(ctx context.Context, src *source, author Author) error {
 		return err
 	}
 	k.settle()
-	k.pending = &candidate{src, plan, author}
+	c := &candidate{src, plan, author} // its plan changes with the holds
+	k.pending = c
 	if k.o.World.SetPlan(plan) == nil {
 		k.settle()
 		return nil
@@ -139,12 +141,14 @@ func (k *Keeper) apply(ctx context.Context, src *source, author Author) error {
 	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
 	var failed []error
-	for _, ref := range k.o.World.Missing(plan) {
-		if err := k.o.Load(ctx, ref.Model, ref.Version); err != nil {
-			failed = append(failed, err)
+	k.lend(func() {
+		for _, ref := range k.o.World.Missing(plan) {
+			if err := k.o.Load(ctx, ref.Model, ref.Version); err != nil {
+				failed = append(failed, err)
+			}
 		}
-	}
-	if err := k.o.World.SetPlan(plan); err != nil {
+	})
+	if err := k.o.World.SetPlan(c.plan); err != nil {
 		return errors.Join(append([]error{src.located(err)}, failed...)...)
 	}
 	k.settle()

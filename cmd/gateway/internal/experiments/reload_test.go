@@ -91,6 +91,28 @@ func TestABrokenFileChangesNothing(t *testing.T) {
 	metrics("1\n")
 }
 
+// While the models are loaded the experiments wait to serve. Half an edit of the file
+// must not lose them.
+func TestABrokenFileDuringTheStartKeepsWhatWaits(t *testing.T) {
+	r := newRig(t, twoArms)
+	r.world = newWorld(t, 1, 2)
+	r.world.started = false
+	r.open()
+	r.write("experiments: [")
+	if err := r.Reload(t.Context(), false); err == nil {
+		t.Error("a broken file is fine")
+	}
+	if err := r.world.start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Reload(t.Context(), false); err == nil || r.world.State().Plan.Experiment("gbm") == nil {
+		t.Errorf("the gateway started without its experiments; %v", err)
+	}
+	if r.plans[len(r.plans)-1] != r.world.State().Plan {
+		t.Error("OnPlan did not hear of them")
+	}
+}
+
 func TestWatchFollowsEveryKindOfChange(t *testing.T) {
 	r := newRig(t, twoArms)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -66,14 +66,17 @@ func (s *TrafficSample) refill(ctx context.Context) {
 }
 
 // Offer takes a copy of a request that experiments have looked at, if there is room
-// in this turn. It keeps nothing of the exchange, and does not block on readers for
-// longer than it takes to copy the list.
+// in this turn and nobody reads the sample at the moment: copying a large one takes a
+// while. It keeps nothing of the exchange, and never waits.
 func (s *TrafficSample) Offer(x *router.Exchange) {
 	if s.left.Load() <= 0 {
 		return
 	}
 	if len(x.Tensors.Version) > 0 || len(x.Tensors.Inputs) > 0 && len(x.Request.UserID) == 0 {
 		return // no experiment was asked
+	}
+	if x.Lane == nil {
+		return // a flag of a model that is not loaded: there is nothing to move from
 	}
 	if s.left.Add(-1) < 0 {
 		return
@@ -83,7 +86,9 @@ func (s *TrafficSample) Offer(x *router.Exchange) {
 		s.large.Add(1)
 		return
 	}
-	s.mu.Lock()
+	if !s.mu.TryLock() {
+		return
+	}
 	defer s.mu.Unlock()
 	if s.next == len(s.slots) && len(s.slots) < s.limit {
 		s.slots = append(s.slots, slot{})

@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"hotpath/abtest"
+	"hotpath/cmd/gateway/internal/serving"
 	"hotpath/models"
 	"hotpath/router"
+	"hotpath/router/routertest"
 )
 
 // exchange is a request as the observer sees it, assigned by a plan.
@@ -73,6 +75,40 @@ func TestTheSampleIsBounded(t *testing.T) {
 	s.Offer(tensors)
 	if s.Len() != 2 {
 		t.Error("a request came in that no experiment was asked about")
+	}
+}
+
+// A flag of a model that is not loaded has no lane.
+func TestTheSampleLeavesOutFlagsOfModelsThatAreNotLoaded(t *testing.T) {
+	s := newTrafficSample(10)
+	s.letIn(10)
+	o := routertest.Options()
+	o.Observer = &serving.Observer{Sample: s}
+	r := routertest.NewRig(t, o)
+	all := 100.0
+	r.Serve(abtest.Config{Experiments: []abtest.ExperimentConfig{{Name: "old", Model: "gone", State: "stopped",
+		Variants: []abtest.VariantConfig{{Name: "on", Weight: &all}}}}}, r.Version("risk", 1))
+	x, refusal := r.Pipeline.Begin()
+	if refusal != nil {
+		t.Fatal(refusal)
+	}
+	defer r.Pipeline.Finish(x)
+	x.Request.UserID, x.Via = []byte("u"), router.ViaFlag
+	if d, refusal := r.Pipeline.Assign(x, []byte("old")); refusal != nil || d.Lane != nil || s.Len() != 0 {
+		t.Errorf("%+v, %v, %d in the sample", d, refusal, s.Len())
+	}
+}
+
+// A reader that copies a large sample keeps no request waiting.
+func TestOfferDoesNotWaitForReaders(t *testing.T) {
+	r := newRig(t, twoArms)
+	s := newTrafficSample(10)
+	s.letIn(10)
+	s.mu.Lock()
+	s.Offer(exchange(r.world.State().Plan, "u", "de"))
+	s.mu.Unlock()
+	if s.Len() != 0 {
+		t.Error("the request is in the sample")
 	}
 }
 

@@ -29,11 +29,19 @@ func (k *Keeper) save(ctx context.Context, c *candidate, expected string, out *O
 	if err != nil {
 		return err
 	}
-	unlock, err := lockFile(ctx, filepath.Join(filepath.Dir(target), "."+filepath.Base(target)+lockName))
+	var unlock func()
+	k.lend(func() {
+		unlock, err = lockFile(ctx, filepath.Join(filepath.Dir(target), "."+filepath.Base(target)+lockName))
+	})
 	if err != nil {
 		return storage(target, err)
 	}
 	defer unlock()
+	k.refresh(c)
+	// Another gateway may have saved while we waited.
+	if err := k.unchanged(expected); err != nil {
+		return err
+	}
 	staged, err := durable.Stage(target, "."+filepath.Base(target)+temporary, c.source.text)
 	if err != nil {
 		return storage(target, err)
@@ -62,11 +70,16 @@ func (k *Keeper) save(ctx context.Context, c *candidate, expected string, out *O
 // put serves a candidate and puts its text into the file's place, or does neither.
 func (k *Keeper) put(ctx context.Context, c *candidate, expected string, staged *durable.Staged) error {
 	serves, waits := k.serves, k.pending
-	if err := k.apply(ctx, c.source, c.author); err != nil {
+	// OnPlan hears of it once it is saved: who forgets what a plan does not have must
+	// not do so for one that is taken back.
+	k.saving = true
+	err := k.apply(ctx, c.source, c.author)
+	k.saving = false
+	if err != nil {
 		k.revert(serves, waits)
 		return &Error{Code: CodeBadExperiments, Err: err}
 	}
-	err := k.unchanged(expected)
+	err = k.unchanged(expected)
 	if err == nil {
 		if err = staged.Commit(); err != nil {
 			err = storage(k.o.File, err)
@@ -74,8 +87,10 @@ func (k *Keeper) put(ctx context.Context, c *candidate, expected string, staged 
 	}
 	if err != nil {
 		k.revert(serves, waits)
+		return err
 	}
-	return err
+	k.settle()
+	return nil
 }
 
 // unchanged looks once more whether the file is still the one expected: somebody
@@ -91,6 +106,8 @@ func (k *Keeper) unchanged(expected string) error {
 // revert has the world go back to what it served and waited for.
 func (k *Keeper) revert(serves, waits *candidate) {
 	k.serves, k.pending = serves, waits
+	k.refresh(serves)
+	k.refresh(waits)
 	if serves != nil && k.o.World.State().Plan != serves.plan {
 		// It served a moment ago: its versions are loaded.
 		if err := k.o.World.SetPlan(serves.plan); err != nil {
@@ -103,6 +120,16 @@ func (k *Keeper) revert(serves, waits *candidate) {
 		_ = k.o.World.SetPlan(waits.plan) // refused as it was before, and remembered
 	}
 	k.settle()
+}
+
+// refresh gives a candidate the holds that there are now.
+func (k *Keeper) refresh(c *candidate) {
+	if c == nil {
+		return
+	}
+	if plan, err := c.source.held(k.holds.list()); err == nil && plan.Digest() != c.plan.Digest() {
+		c.plan = plan
+	}
 }
 
 // writable finds the file behind symbolic links, and says why it cannot be saved.

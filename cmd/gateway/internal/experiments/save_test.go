@@ -2,9 +2,11 @@ package experiments
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -86,6 +88,41 @@ func TestABrokenEditIsRefusedWithEveryProblem(t *testing.T) {
 	}
 }
 
+// What cannot be read neither hides what is wrong elsewhere nor makes up more of it.
+func TestProblemsOfBothKindsAreReportedTogether(t *testing.T) {
+	for text, want := range map[string][]string{
+		"experiments:\n" +
+			"  - {name: a, modle: m, variants: [{name: x, weight: 50}]}\n" +
+			"  - {name: b, model: m, variants: [{name: x, weight: 60}, {name: y, weight: 30}]}\n": {
+			"experiments[0].modle", "experiments[0].variants", "experiments[1].variants"},
+		"experiments:\n" +
+			"  - {name: a, model: m, layer: gone, variants: [{name: x, weight: ten}, {name: 'y z', weight: 50}]}\n": {
+			"experiments[0].layer", "experiments[0].variants[0].weight", "experiments[0].variants[1].name"},
+		"experiments:\n" +
+			"  - {name: a, modle: m, salt: '', variants: [{name: x, weight: 50}]}\n": {"experiments[0].modle", "experiments[0].variants"},
+		"layrs: []\nexperiments:\n" +
+			"  - {name: a, model: m, layer: gone, variants: [{name: x, weight: 100}]}\n": {"layrs", "experiments[0].layer"},
+		"experiments: 5\n": {"experiments"},
+		"- experiments\n":  {""},
+	} {
+		_, err := Compile("e.yaml", []byte(text))
+		var problems strictyaml.Problems
+		if !errors.As(err, &problems) {
+			t.Fatalf("%s%v", text, err)
+		}
+		var got []string
+		for _, p := range problems {
+			if p.Line == 0 {
+				t.Errorf("%s has no line", p)
+			}
+			got = append(got, p.Path)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s%q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestASaveLoadsWhatItNames(t *testing.T) {
 	r := newRig(t, twoArms)
 	text := strings.Replace(twoArms, "version: 2", "version: 3", 1)
@@ -143,6 +180,18 @@ func TestSymbolicLinksAreFollowed(t *testing.T) {
 	}
 }
 
+func TestAFileThatIsGoneIsPutBackFirst(t *testing.T) {
+	r := newRig(t, twoArms)
+	if err := os.Remove(r.file); err != nil {
+		t.Fatal(err)
+	}
+	_, err := r.Save(t.Context(), []byte(weighted(80, 20)), Edit{IfMatch: AnyETag})
+	refused(t, err, CodeStorage, "history REVISION", "no such file")
+	if r.weight("treatment") != 10 {
+		t.Error("something else serves")
+	}
+}
+
 func TestAReadOnlyFileIsNotReplaced(t *testing.T) {
 	r := newRig(t, twoArms)
 	if d, err := r.Document(); err != nil || d.ReadOnly != nil || d.Revision != 1 || !d.Stored {
@@ -158,6 +207,59 @@ func TestAReadOnlyFileIsNotReplaced(t *testing.T) {
 	}
 	if r.weight("treatment") != 10 || r.onTheDisk() != twoArms {
 		t.Error("something changed")
+	}
+}
+
+// Somebody edits the file by hand while a save loads a model: the save is taken back,
+// and nobody hears of a plan without the experiments of before.
+func TestASaveThatIsTakenBackIsNotTold(t *testing.T) {
+	r := newRig(t, twoArms)
+	o := r.options()
+	o.Load = func(_ context.Context, _ string, version int) error {
+		r.write(weighted(70, 30))
+		r.world.arrive(version)
+		return nil
+	}
+	k, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := len(r.plans)
+	other := strings.NewReplacer("gbm", "other", "version: 2", "version: 3").Replace(twoArms)
+	_, err = k.Save(t.Context(), []byte(other), r.edit())
+	refused(t, err, CodePrecondition)
+	if r.weight("treatment") != 10 || r.onTheDisk() != weighted(70, 30) {
+		t.Error("the save was not taken back")
+	}
+	for _, p := range r.plans[told:] {
+		if p.Experiment("gbm") == nil {
+			t.Error("OnPlan heard of a plan that was taken back")
+		}
+	}
+}
+
+// A save that waited for another gateway's serves nothing before it looks again.
+func TestASaveLooksAgainAfterItWaited(t *testing.T) {
+	r := newRig(t, twoArms)
+	unlock, err := lockFile(t.Context(), filepath.Join(filepath.Dir(r.file), ".experiments.yaml.lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, set := r.edit(), r.world.set
+	done := make(chan error)
+	go func() {
+		_, err := r.Save(context.Background(), []byte(weighted(80, 20)), e)
+		done <- err
+	}()
+	for until := time.Now().Add(5 * time.Second); len(r.editing) > 0 && time.Now().Before(until); {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(5 * lockEvery) // it has read the file, and waits for the lock
+	r.write(weighted(70, 30))
+	unlock()
+	refused(t, <-done, CodePrecondition)
+	if r.world.set != set {
+		t.Error("what is refused served for a moment")
 	}
 }
 

@@ -75,7 +75,7 @@ func healthy() *readout.Report {
 			{Metric: "p99_ms", Action: "pause", Variant: "treatment", Bound: "max_ratio 2", Window: "1m0s", Value: num(8.1), ControlValue: num(5.0), Requests: 4120, ControlRequests: 5003, Text: "p99_ms of treatment is 8.1 ms"},
 			{Metric: "purchase", Action: "alert", Variant: "distilled", Bound: "max_decrease 5", ControlValue: num(11.66), Requests: 6013, ControlRequests: 30188, Text: "too few units to say"},
 		},
-		Notes: []string{"412 exposures of users listed for a variant do not count", "37 exposures of a forced variant do not count"},
+		Notes: []string{"412 exposures were left out: of users listed for a variant", "37 exposures were left out: of a forced variant"},
 	}
 }
 
