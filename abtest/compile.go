@@ -18,6 +18,15 @@ type compiler struct {
 	listings  []map[string]*Variant
 	overrides int
 	variants  int
+	pause     func()
+}
+
+// WithPauses is the configuration of which Compile calls pause after each small piece
+// of its work, so that a large file need not keep a processor from others. c stays as
+// it is.
+func (c Config) WithPauses(pause func()) Config {
+	c.pause = pause
+	return c
 }
 
 // Compile checks a whole Config and compiles it. Its error is a Problems that
@@ -25,8 +34,11 @@ type compiler struct {
 // which every model answers by default.
 func Compile(cfg Config) (*Plan, error) {
 	c := &compiler{layers: map[string]*layer{}, units: []string{userUnit}, byName: map[string]*Experiment{},
-		attributes: map[string]uint16{}, sets: map[string]*set{}}
-	c.readLists(cfg.Lists)
+		attributes: map[string]uint16{}, sets: map[string]*set{}, pause: cfg.pause}
+	if c.pause == nil {
+		c.pause = func() {}
+	}
+	c.readLists(&cfg)
 	p := &Plan{models: map[string]*ModelPlan{}, byName: c.byName}
 	p.holdout = c.holdout("holdout", cfg.Holdout, userUnitSlot, "global")
 	for i := range c.limit("layers", len(cfg.Layers), MaxLayers) {
@@ -34,6 +46,7 @@ func Compile(cfg Config) (*Plan, error) {
 	}
 	for i := range c.limit("experiments", len(cfg.Experiments), MaxExperiments) {
 		p.experiments = append(p.experiments, c.experiment(place("experiments").index(i), i, &cfg.Experiments[i]))
+		c.pause()
 	}
 	if c.overrides > MaxOverrides {
 		c.addf("experiments", "%d overrides in all, the limit is %d: put the users' group into the context and target it", c.overrides, MaxOverrides)
@@ -51,11 +64,13 @@ func Compile(cfg Config) (*Plan, error) {
 	for i, e := range p.experiments {
 		e.dealSlots(dealers)
 		p.add(e, c.listings[i])
+		c.pause()
 	}
 	for _, m := range p.models {
 		m.group()
+		c.pause()
 	}
-	p.digest = digest(p, c.listings)
+	p.digest = digest(p, c.listings, c.pause)
 	return p, nil
 }
 

@@ -97,14 +97,14 @@ func (c *compiler) overridden(at place, e *Experiment, cfg *ExperimentConfig) ma
 	inline := at.field("overrides")
 	for _, name := range slices.Sorted(maps.Keys(cfg.Overrides)) {
 		at := inline.key(name)
-		o.add(at, c.answering(at, e, name), cfg.Overrides[name], true)
+		o.add(at, c.answering(at, e, name), cfg.Overrides[name])
 	}
 	lists := at.field("override_lists")
 	for _, name := range slices.Sorted(maps.Keys(cfg.OverrideLists)) {
 		at := lists.key(name)
 		v := c.answering(at, e, name)
 		for i, list := range cfg.OverrideLists[name] {
-			o.add(at.index(i), v, c.namedList(at.index(i), list).strings, false)
+			o.addList(at.index(i), v, c.namedList(at.index(i), list).list)
 		}
 	}
 	return o.listed
@@ -117,25 +117,35 @@ type overrides struct {
 	first  map[string]place // where each user was listed first
 }
 
-// add lists users for a variant. Those of a named list all stand at one place.
-func (o *overrides) add(at place, v *Variant, users []string, inline bool) {
+// add lists users for a variant.
+func (o *overrides) add(at place, v *Variant, users []string) {
 	if o.c.overrides += len(users); o.c.overrides > MaxOverrides {
 		return // Compile reports it
 	}
 	for i, user := range users {
-		at := at
-		if inline {
-			at = at.index(i)
-		}
-		switch earlier, twice := o.first[user]; {
-		case user == "":
-			o.c.addf(at, "is empty")
-		case len(user) > MaxTextBytes:
-			o.c.addf(at, "is %d bytes long, the limit of a user is %d", len(user), MaxTextBytes)
-		case twice:
-			o.c.addf(at, "user %q is listed already at %s", user, earlier)
-		default:
-			o.listed[user], o.first[user] = v, at
-		}
+		o.addUser(at.index(i), v, user)
+	}
+}
+
+// addList lists the users of a named list, who all stand at one place.
+func (o *overrides) addList(at place, v *Variant, users *List) {
+	if o.c.overrides += users.Len(); o.c.overrides > MaxOverrides {
+		return
+	}
+	for user := range users.All() {
+		o.addUser(at, v, user)
+	}
+}
+
+func (o *overrides) addUser(at place, v *Variant, user string) {
+	switch earlier, twice := o.first[user]; {
+	case user == "":
+		o.c.addf(at, "is empty")
+	case len(user) > MaxTextBytes:
+		o.c.addf(at, "is %d bytes long, the limit of a user is %d", len(user), MaxTextBytes)
+	case twice:
+		o.c.addf(at, "user %q is listed already at %s", user, earlier)
+	default:
+		o.listed[user], o.first[user] = v, at
 	}
 }

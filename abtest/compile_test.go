@@ -111,7 +111,7 @@ var wrongProblems = []string{
 	`experiments[0].targeting.all[3].lt: +Inf is not a finite number`,
 	`experiments[0].targeting.all[4].not_in: lists 0 values`,
 	`experiments[0].targeting.all[5]: a condition is exactly one of`,
-	`experiments[0].targeting.all[6].in_list: "missing" is not declared under lists`,
+	`experiments[0].targeting.all[6].in_list: "missing" is not declared under lists or list_files`,
 	`experiments[0].targeting.all[6].semver_gt: "1.2.x" is not a version`,
 	`experiments[0].targeting.all[7].unit: stands beside the attribute "a"`,
 	`experiments[0].targeting.all[7].suffix: is empty`,
@@ -140,7 +140,7 @@ var wrongProblems = []string{
 	`experiments[0].overrides.b[0]: user "u3" is listed already at experiments[0].overrides.a[1]`,
 	`experiments[0].overrides.s: "s" is a shadow`,
 	`experiments[0].overrides.'x.y': "x.y" is not a variant`,
-	`experiments[0].override_lists.a[1]: "missing" is not declared under lists`,
+	`experiments[0].override_lists.a[1]: "missing" is not declared under lists or list_files`,
 	`experiments[0].override_lists.b[0]: user "a" is listed already at experiments[0].override_lists.a[0]`,
 	`experiments[0].override_lists.b[0]: user "b" is listed already`,
 	`experiments[0].fallback: "s" is a shadow`,
@@ -236,5 +236,14 @@ func TestEveryHundredthOfAPercentIsAccepted(t *testing.T) {
 		if got, ok := c.basisPoints("w", w); !ok || got != n {
 			t.Errorf("%v is %d, %v; want %d", w, got, ok, n)
 		}
+	}
+}
+
+func TestCompilePauses(t *testing.T) {
+	pauses := 0
+	cfg := Config{Experiments: many(100)}
+	p, err := Compile(cfg.WithPauses(func() { pauses++ }))
+	if err != nil || pauses < 300 || p.Digest() != under(t, cfg).Digest() {
+		t.Errorf("%v, %d pauses of 100 experiments", err, pauses)
 	}
 }

@@ -9,19 +9,19 @@ const (
 	MaxAllVariants  = 5000   // over all experiments; dealing slots takes up to a millisecond each
 	MaxOverrides    = 100000 // units, over all experiments, those of named lists counted for each use
 	MaxLists        = 1000
-	MaxListValues   = 100000 // over all lists
-	MaxConditions   = 64     // of one experiment: leaves and all/any/not alike
-	MaxNesting      = 8      // levels of conditions
-	MaxValues       = 1000   // in one in or not_in list
-	MaxUnits        = 8      // different units of assignment, the user included
-	MaxRampSteps    = 32     // of one experiment
-	MaxRequires     = 8      // prerequisites of one experiment
-	MaxDecisions    = 64     // decisions about one unit that one experiment's prerequisites lead to
-	MaxPayloadBytes = 4096   // of one variant, as JSON
-	MaxMetrics      = 8      // of one experiment
-	MaxGuardrails   = 16     // of one experiment, without the default ones of canaries
-	MaxNameBytes    = 64     // of an experiment, variant, layer, list, unit, label or model name
-	MaxTextBytes    = 256    // of a salt, attribute name, operand, list value or user
+	MaxListValues   = 1000000 // over all lists; they take some 50 MB then
+	MaxConditions   = 64      // of one experiment: leaves and all/any/not alike
+	MaxNesting      = 8       // levels of conditions
+	MaxValues       = 1000    // in one in or not_in list
+	MaxUnits        = 8       // different units of assignment, the user included
+	MaxRampSteps    = 32      // of one experiment
+	MaxRequires     = 8       // prerequisites of one experiment
+	MaxDecisions    = 64      // decisions about one unit that one experiment's prerequisites lead to
+	MaxPayloadBytes = 4096    // of one variant, as JSON
+	MaxMetrics      = 8       // of one experiment
+	MaxGuardrails   = 16      // of one experiment, without the default ones of canaries
+	MaxNameBytes    = 64      // of an experiment, variant, layer, list, unit, label or model name
+	MaxTextBytes    = 256     // of a salt, attribute name, operand, list value or user
 )
 
 // Buckets is the number of buckets that units are hashed into: one bucket is a
@@ -33,8 +33,13 @@ const Buckets = 10000
 type Config struct {
 	Experiments []ExperimentConfig  `yaml:"experiments,omitempty" json:"experiments,omitempty" doc:"experiments, in the order in which they are considered; at most 1000"`
 	Layers      []LayerConfig       `yaml:"layers,omitempty" json:"layers,omitempty" doc:"layers: groups of experiments that never share a unit; at most 1000"`
-	Lists       map[string][]string `yaml:"lists,omitempty" json:"lists,omitempty" doc:"named lists of strings for targeting and overrides; at most 1000 with 100000 values in all"`
+	Lists       map[string][]string `yaml:"lists,omitempty" json:"lists,omitempty" doc:"named lists of strings for targeting and overrides; at most 1000 with 1000000 values in all, those of list_files included"`
+	ListFiles   map[string]string   `yaml:"list_files,omitempty" json:"list_files,omitempty" doc:"named lists that stand in files of their own, one value a line: list to the path of its file, relative to this file and not outside of its directory"`
 	Holdout     *HoldoutConfig      `yaml:"holdout,omitempty" json:"holdout,omitempty" doc:"units that no experiment gets; default: none"`
+
+	// contents are those of the list files, pause is called by Compile.
+	contents map[string]*List
+	pause    func()
 }
 
 // LayerConfig names a set of buckets that experiments divide among themselves.

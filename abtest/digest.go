@@ -56,8 +56,8 @@ func (d digester) float(f float64) { d.number(math.Float64bits(f + 0)) }
 // that equal digests mean equal answers over releases too.
 const algorithm = "hotpath abtest 2"
 
-// digest fingerprints a plan and its overrides.
-func digest(p *Plan, listed []map[string]*Variant) (out Digest) {
+// digest fingerprints a plan and its overrides. It calls pause now and then.
+func digest(p *Plan, listed []map[string]*Variant, pause func()) (out Digest) {
 	d := planDigester{digester{sha256.New()}, p}
 	d.text(algorithm)
 	d.holdout(p.holdout)
@@ -69,6 +69,7 @@ func digest(p *Plan, listed []map[string]*Variant) (out Digest) {
 			d.text(user)
 			d.number(uint64(listed[i][user].index))
 		}
+		pause()
 	}
 	copy(out[:], d.h.Sum(nil))
 	return out
@@ -195,8 +196,10 @@ func (d planDigester) node(n *node) {
 // set writes what a set holds, a named list by its digest: a list is the same
 // under any name.
 func (d digester) set(s *set) {
-	d.text(string(s.digest))
-	if s.digest == nil {
+	if s.list != nil {
+		d.text(string(s.list.digest))
+	} else {
+		d.text("")
 		d.texts(s.strings)
 	}
 	d.number(uint64(len(s.numbers)))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -63,6 +64,13 @@ func lists(n, values int) Config {
 		cfg.Lists[fmt.Sprint("list", i)] = list
 	}
 	return cfg
+}
+
+// listsAndFile has a list that stands in a file of its own, as if it were of so many
+// values, and another one.
+func listsAndFile(inFile, inline int) Config {
+	cfg := Config{Lists: map[string][]string{"y": slices.Repeat([]string{"a"}, inline)}, ListFiles: map[string]string{"x": "x.txt"}}
+	return cfg.WithListFiles(map[string]*List{"x": {end: make([]uint32, inFile)}})
 }
 
 func overrideList(name string) ExperimentConfig {
@@ -144,8 +152,9 @@ func TestCompileLimitsOfLists(t *testing.T) {
 		{"units at the limit", units(MaxUnits - 1), ""},
 		{"units", units(MaxUnits), fmt.Sprintf("experiments[%d].unit", MaxUnits-1)},
 		{"lists", lists(MaxLists+1, 1), "lists"},
-		{"list values at the limit", lists(2, MaxListValues/2), ""},
-		{"list values", lists(2, MaxListValues/2+1), "lists"},
+		{"list values at the limit", listsAndFile(MaxListValues-10, 10), ""},
+		{"list values of the file", listsAndFile(0, MaxListValues+1), "lists"},
+		{"list values", listsAndFile(MaxListValues-9, 10), "list_files"},
 		{"long list value", Config{Lists: map[string][]string{"x": {long}}}, "lists.x[0]"},
 		{"overrides by lists", Config{Lists: map[string][]string{"x": users[1:]}, Experiments: []ExperimentConfig{overrideList("e"), overrideList("f")}}, "experiments"},
 		{"ramp at the limit", with(func(e *ExperimentConfig) { e.Ramp = steps(MaxRampSteps) }), ""},

@@ -136,7 +136,7 @@ func (l *linter) unused() {
 	}
 	for _, s := range l.plan.lists {
 		if !s.used {
-			l.addf(place("lists").key(s.name), Info, "unused", "nothing refers to this list")
+			l.addf(s.at, Info, "unused", "nothing refers to this list")
 		}
 	}
 }

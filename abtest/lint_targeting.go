@@ -107,8 +107,20 @@ func compatible(tests []test) bool {
 	return numbersLeft(tests) && versionsLeft(tests)
 }
 
-// some says whether f is true of a value of the set.
+// lintedValues is how many values of a list are looked at, for each of its uses.
+const lintedValues = 10_000
+
+// some says whether f is true of a value of the set, or may be of one of those of a
+// list that are too many to be looked at.
 func (s *set) some(f func(*Value) bool) bool {
+	if s.list != nil {
+		looked := 0
+		for x := range s.list.All() {
+			if looked++; looked > lintedValues || f(&Value{Kind: String, Str: []byte(x)}) {
+				return true
+			}
+		}
+	}
 	for _, x := range s.strings {
 		if f(&Value{Kind: String, Str: []byte(x)}) {
 			return true

@@ -3,7 +3,6 @@ package abtest
 import (
 	"crypto/sha256"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 )
@@ -20,17 +19,19 @@ type set struct {
 	index   map[string]struct{}
 	numbers []float64
 	bools   [2]bool // false, true
-	// digest stands for the strings of a named list, so that a plan's digest need
-	// not read a long one for each use.
-	digest []byte
-	// name of a named list, and whether something refers to it.
-	name string
+	// list has the strings of a named list, in place of the above.
+	list *List
+	// at is where a named list is declared, and used whether something refers to it.
+	at   place
 	used bool
 }
 
 func (s *set) holds(v *Value) (ok bool) {
 	switch v.Kind {
 	case String:
+		if s.list != nil {
+			return s.list.Contains(v.Str)
+		}
 		if s.index != nil {
 			_, ok = s.index[string(v.Str)]
 			return ok
@@ -136,47 +137,4 @@ func (c *compiler) shared(s *set) *set {
 		c.sets[key] = s
 	}
 	return c.sets[key]
-}
-
-// namedList finds a named list.
-func (c *compiler) namedList(at place, name string) *set {
-	s := c.lists[name]
-	if s == nil {
-		c.addf(at, "%q is not declared under lists", name)
-		return &set{}
-	}
-	s.used = true
-	return s
-}
-
-// readLists compiles the named lists.
-func (c *compiler) readLists(lists map[string][]string) {
-	c.lists = map[string]*set{}
-	c.limit("lists", len(lists), MaxLists)
-	total := 0
-	for _, name := range slices.Sorted(maps.Keys(lists)) {
-		at, values := place("lists").key(name), lists[name]
-		c.name(at, name)
-		s := &set{name: name}
-		c.lists[name] = s
-		c.allLists = append(c.allLists, s)
-		if total += len(values); total > MaxListValues {
-			c.addf("lists", "more than %d values in all: put the group into the context and target it", MaxListValues)
-			return
-		}
-		if len(values) == 0 {
-			c.addf(at, "is empty")
-		}
-		for i, v := range values {
-			if v == "" || len(v) > MaxTextBytes {
-				c.addf(at.index(i), "is %d bytes long, want 1 to %d", len(v), MaxTextBytes)
-				continue
-			}
-			s.strings = append(s.strings, v)
-		}
-		s.seal()
-		d := digester{sha256.New()}
-		d.texts(s.strings)
-		s.digest = d.h.Sum(nil)
-	}
 }

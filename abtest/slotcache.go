@@ -43,18 +43,21 @@ func newSlotCache() *slotCache {
 
 // deal computes the table of shares, which are sorted by name.
 func (c *slotCache) deal(shares []share) *slotTable {
-	if len(shares) == 2 {
-		return c.dealTwo(shares[0], shares[1])
-	}
-	var key strings.Builder
+	var text [128]byte
+	key := text[:0]
 	for _, s := range shares {
-		key.WriteString(s.name + "=" + strconv.Itoa(s.slots) + "\n")
+		key = append(strconv.AppendInt(append(append(key, s.name...), '='), int64(s.slots), 10), '\n')
 	}
-	t := c.tables[key.String()]
-	if t == nil {
+	if t := c.tables[string(key)]; t != nil {
+		return t
+	}
+	var t *slotTable
+	if len(shares) == 2 {
+		t = c.dealTwo(shares[0], shares[1])
+	} else {
 		t = deal(shares, c.columns)
-		c.tables[key.String()] = t
 	}
+	c.tables[string(key)] = t
 	return t
 }
 

@@ -220,3 +220,15 @@ func TestTwoVariantsAreDealtAlike(t *testing.T) {
 		}
 	}
 }
+
+// Ten kilobytes for each of a thousand experiments would be most of what a plan takes.
+func TestExperimentsOfOneShapeShareATable(t *testing.T) {
+	p := compile(t, nil, split("two", 90, 10), split("again", 90, 10), split("other", 80, 20), split("three", 50, 30, 20), split("thrice", 50, 30, 20))
+	tables := map[*slotTable]bool{}
+	for _, e := range p.Experiments() {
+		tables[e.slots] = true
+	}
+	if len(tables) != 3 {
+		t.Errorf("%d tables, want 3", len(tables))
+	}
+}

@@ -13,6 +13,7 @@ import base64
 import hashlib
 import hmac
 import json
+import os
 import re
 import sys
 from datetime import datetime
@@ -330,9 +331,18 @@ class Experiment:
                 if bucket("shadow\0" + self.salt + "\0" + v["name"], id) < basis_points(v.get("sample", 100))]
 
 
+def read_list(path: str) -> set:
+    """The values of a list file: one a line, empty lines and those that begin with # left out."""
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        values = {line.strip(" \t\r\n") for line in file.read().split("\n")}
+    return {v for v in values if v and not v.startswith("#")}
+
+
 class Plan:
-    def __init__(self, config: dict):
+    def __init__(self, config: dict, directory: str = "."):
+        """directory is that of the experiments file, for its list_files."""
         self.lists = {name: set(values) for name, values in (config.get("lists") or {}).items()}
+        self.lists |= {name: read_list(os.path.join(directory, path)) for name, path in (config.get("list_files") or {}).items()}
         self.holdouts = [Holdout(config["holdout"], "user", "global")] if config.get("holdout") else []
         self.layers = {l["name"]: Layer(l) for l in config.get("layers") or []}
         self.experiments = [Experiment(e, self) for e in config.get("experiments") or []]

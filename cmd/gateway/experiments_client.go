@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"hotpath/models/strictyaml"
 )
 
 // The headers of an edit.
@@ -140,9 +142,15 @@ func renamed(err error, file string) error {
 		return err
 	}
 	for i := range refusal.Problems {
-		if refusal.Problems[i].Line > 0 {
-			refusal.Problems[i].File = file
+		if p := &refusal.Problems[i]; p.Line > 0 && !ofListFile(p) {
+			p.File = file
 		}
 	}
 	return err
+}
+
+// ofListFile says that a problem is in a line of a list file of the gateway: an entry
+// of list_files itself does not begin a line.
+func ofListFile(p *strictyaml.Problem) bool {
+	return p.Column == 1 && (strings.HasPrefix(p.Path, "list_files.") || strings.HasPrefix(p.Path, "list_files["))
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -75,7 +76,7 @@ func historyTable(w io.Writer, all []experiments.Revision) {
 // revisionChange is what became different: lines of the file, or a hold.
 func revisionChange(r *experiments.Revision) string {
 	if r.Hold == nil {
-		return fmt.Sprintf("+%d -%d", r.Added, r.Removed)
+		return fmt.Sprintf("+%d -%d%s", r.Added, r.Removed, changedLists(r.ListsChanged))
 	}
 	what := "pause"
 	if r.Hold.Variant != "" {
@@ -85,6 +86,21 @@ func revisionChange(r *experiments.Revision) string {
 		what = "end of " + what
 	}
 	return what + " in " + r.Hold.Experiment
+}
+
+// shownLists is how many lists are named in a line.
+const shownLists = 3
+
+func changedLists(names []string) string {
+	switch n := len(names); {
+	case n == 0:
+		return ""
+	case n > shownLists:
+		return fmt.Sprintf(", lists %s and %d more", strings.Join(names[:shownLists], ", "), n-shownLists)
+	case n > 1:
+		return ", lists " + strings.Join(names, ", ")
+	}
+	return ", list " + names[0]
 }
 
 // showRevision gives the text alone to standard output, so that it can be a file.

@@ -54,6 +54,30 @@ func TestLintOfAFile(t *testing.T) {
 	cli(t, "experiments", "lint", good+".gone").wants(t, 2, "", "no such file")
 }
 
+// List files are read beside the file that names them, and beside standard input in
+// the present directory.
+func TestListFilesOffline(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	text := "list_files: {staff: lists/staff.txt}\n" + strings.Replace(yamlBefore, "    fallback", "    override_lists: {treatment: [staff]}\n    fallback", 1)
+	file := writeFile(t, dir, "listed.yaml", text)
+	cli(t, "experiments", "lint", file).wants(t, 1, file+":1:21: list_files.staff: error: lists/staff.txt cannot be opened: no such file or directory (mistake)\n", "")
+	list := writeFile(t, dir, "lists/staff.txt", "# staff\nuser-1\nuser-2\n")
+	cli(t, "experiments", "lint", file).wants(t, 0, "nothing to say\n", "")
+	cliWith(t, nil, text, "experiments", "lint", "-").wants(t, 0, "nothing to say\n", "")
+
+	users := writeFile(t, dir, "ids.txt", "user-1\nuser-2\nuser-3\n")
+	before := writeFile(t, dir, "before/listed.yaml", text)
+	writeFile(t, dir, "before/lists/staff.txt", "user-3\n")
+	cli(t, "experiments", "preview", file, "--against", before, "--users", users).wants(t, 0, "2 of 3 assignments of the given users move", "")
+	cli(t, "experiments", "diff", before, file).wants(t, 0, "no line differs\n", "")
+
+	writeFile(t, dir, "lists/staff.txt", "user-1\nuser\x00\n")
+	cli(t, "experiments", "lint", file).wants(t, 1, list+":2:1: list_files.staff: error: \"user\\x00\" holds a control character", "")
+	main := writeFile(t, dir, "gateway.yaml", "experiments: {file: listed.yaml}\n")
+	cli(t, "validate", "--config", main).wants(t, 2, "", "lists/staff.txt:2:1: list_files.staff: \"user\\x00\" holds a control character")
+}
+
 func TestDiffAndPreviewOfTwoFiles(t *testing.T) {
 	dir := t.TempDir()
 	before, after := writeFile(t, dir, "before.yaml", yamlBefore), writeFile(t, dir, "after.yaml", yamlAfter)

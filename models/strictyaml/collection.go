@@ -103,6 +103,9 @@ func (d *decoder) list(n *node, path string, v reflect.Value) {
 	}
 	for i, item := range n.items {
 		d.value(item, index(path, i), v.Index(i))
+		if d.pause != nil {
+			d.pause()
+		}
 	}
 }
 

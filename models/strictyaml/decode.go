@@ -36,7 +36,7 @@ func (doc *Document) Decode(dst any) error {
 	if doc.root == nil {
 		return doc.problems.Err()
 	}
-	d := &decoder{file: doc.file}
+	d := &decoder{file: doc.file, pause: doc.pause}
 	d.value(doc.root, "", v.Elem())
 	return slices.Concat(doc.problems, d.problems).Err()
 }
@@ -44,6 +44,7 @@ func (doc *Document) Decode(dst any) error {
 type decoder struct {
 	file     string
 	problems Problems
+	pause    func() // nil: does not
 	// shared counts values visited below an alias.
 	shared  int
 	inAlias int

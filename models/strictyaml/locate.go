@@ -10,13 +10,14 @@ type Document struct {
 	file     string
 	root     *node
 	problems Problems
+	pause    func() // as of a Reader
 }
 
 // Parse reads the structure of a file without decoding it. Problems are those
 // of structure alone; the document is usable, and perhaps empty, even then.
 func Parse(file string, data []byte) (*Document, error) {
 	root, problems := parse(file, data)
-	return &Document{file, root, problems}, problems.Err()
+	return &Document{file, root, problems, nil}, problems.Err()
 }
 
 // Locate finds where the value at path such as experiments[2].variants[1].weight

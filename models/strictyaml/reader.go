@@ -11,6 +11,10 @@ import (
 // nearly all of the time of a reading is the parser's. The zero value is ready. It
 // is for one goroutine.
 type Reader struct {
+	// Pause, if set, is called after each small piece of the work of reading and
+	// decoding, so that a large file need not keep a processor from others.
+	Pause func()
+
 	// items are those of the latest reading.
 	items map[string]*item
 }
@@ -25,7 +29,7 @@ type item struct {
 // Parse is the function Parse.
 func (r *Reader) Parse(file string, data []byte) (*Document, error) {
 	root, problems := r.parse(file, data)
-	return &Document{file, root, problems}, problems.Err()
+	return &Document{file, root, problems, r.Pause}, problems.Err()
 }
 
 // parse reads a file item by item where it is written so that this gives the same
@@ -65,6 +69,9 @@ func (r *Reader) byItems(data []byte) (*node, bool) {
 			total.add(one.cost)
 			list.items = append(list.items, one.at(line))
 			line += strings.Count(text, "\n")
+			if r.Pause != nil {
+				r.Pause()
+			}
 		}
 		if !root.fill(l, list) {
 			return nil, false

@@ -23,6 +23,21 @@ func sameAsWhole(t *testing.T, r *Reader, text string) (byItems bool) {
 	return ok && root != nil
 }
 
+// A large file is read in pieces.
+func TestReaderPauses(t *testing.T) {
+	pauses := 0
+	r := Reader{Pause: func() { pauses++ }}
+	doc, err := r.Parse("f.yaml", []byte("list:\n"+strings.Repeat("  - {a: 1}\n", 100)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := pauses
+	var dst struct{ List []map[string]int }
+	if err := doc.Decode(&dst); err != nil || len(dst.List) != 100 || read < 100 || pauses < read+100 {
+		t.Errorf("%v, %d items, %d pauses while reading, %d with decoding", err, len(dst.List), read, pauses)
+	}
+}
+
 func TestReadingByItemsIsReadingWhole(t *testing.T) {
 	r := &Reader{}
 	for text, byItems := range map[string]bool{

@@ -69,14 +69,14 @@ func (k *Keeper) Save(ctx context.Context, text []byte, e Edit) (*Outcome, error
 // of things with names is patched as an object by name. Comments stay where they can.
 func (k *Keeper) Patch(ctx context.Context, patch []byte, e Edit) (*Outcome, error) {
 	return k.change(ctx, e, func(present []byte) ([]byte, error) {
-		return edited(k.reader.MergePatch(present, patch, namedLists...))
+		return edited(k.read.yaml.MergePatch(present, patch, namedLists...))
 	})
 }
 
 // Replace makes the file say what a JSON document says. Comments stay where they can.
 func (k *Keeper) Replace(ctx context.Context, document []byte, e Edit) (*Outcome, error) {
 	return k.change(ctx, e, func(present []byte) ([]byte, error) {
-		return edited(k.reader.Rewrite(present, document, namedLists...))
+		return edited(k.read.yaml.Rewrite(present, document, namedLists...))
 	})
 }
 
@@ -140,7 +140,7 @@ func (k *Keeper) change(ctx context.Context, e Edit, make func(present []byte) (
 	if err != nil {
 		return nil, err
 	}
-	src, err := read(&k.reader, k.o.File, text)
+	src, err := k.read.read(k.o.File, directory(k.o.File), text)
 	if err != nil {
 		return nil, &Error{Code: CodeBadExperiments, Err: err}
 	}
@@ -154,7 +154,7 @@ func (k *Keeper) change(ctx context.Context, e Edit, make func(present []byte) (
 
 // inForce says that a source serves as it is.
 func (k *Keeper) inForce(src *source) bool {
-	return k.serves != nil && k.serves.source.etag == src.etag && k.pending == nil
+	return k.serves != nil && k.serves.source.same(src) && k.pending == nil
 }
 
 // match compares an edit's precondition with the file.

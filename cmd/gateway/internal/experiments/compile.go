@@ -17,41 +17,64 @@ func ETag(data []byte) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// Compile reads an experiments file. Its error holds every problem with its line.
+// Compile reads an experiments file that is given, and the list files beside it. Its
+// error holds every problem with its line.
 func Compile(file string, data []byte) (*abtest.Plan, error) {
-	s, err := read(&strictyaml.Reader{}, file, data)
+	s, err := new(reading).read(file, directory(file), data)
 	if err != nil {
 		return nil, err
 	}
 	return s.plan, nil
 }
 
-// source is the content of an experiments file that is valid.
+// source is the content of an experiments file.
 type source struct {
 	text   []byte
 	etag   string
 	doc    *strictyaml.Document
 	config abtest.Config
-	// plan is that of the file alone, without holds.
+	lists  readLists
+	// plan is that of the file alone, without holds; nil when it is not valid.
 	plan *abtest.Plan
 }
 
-// read makes a source of a file's content. A value that cannot be read does not hide
-// what is wrong elsewhere.
-func read(r *strictyaml.Reader, file string, data []byte) (*source, error) {
+// same says that the contents of the file and of its list files are equal.
+func (s *source) same(o *source) bool { return s.etag == o.etag && s.lists.state == o.lists.state }
+
+// reading keeps what makes the next reading faster.
+type reading struct {
+	yaml  strictyaml.Reader
+	lists listFiles
+	// pause, if set, is called after each small piece of the work.
+	pause func()
+}
+
+// pausing has readings, and all that comes of them, call pause.
+func (r *reading) pausing(pause func()) { r.pause, r.yaml.Pause = pause, pause }
+
+// read makes a source of a file's content and of the list files in a directory. It is
+// not valid with an error, and nil when not even its list files are known. A value that
+// cannot be read does not hide what is wrong elsewhere.
+func (r *reading) read(file, dir string, data []byte) (*source, error) {
 	s := &source{text: data, etag: ETag(data)}
 	// What is wrong with the structure is in the error of Decode, too.
-	s.doc, _ = r.Parse(file, data)
+	s.doc, _ = r.yaml.Parse(file, data)
 	unread := s.doc.Decode(&s.config)
 	if unread == nil && s.config.Experiments == nil {
 		return nil, s.doc.At("experiments", "is missing: an empty file switches nothing off; write `experiments: []` for that")
 	}
+	s.lists = r.lists.read(dir, s.config.ListFiles, false)
+	s.config = s.config.WithListFiles(s.lists.contents()).WithPauses(r.pause)
 	plan, err := abtest.Compile(s.config)
-	switch {
-	case unread != nil:
-		return nil, s.joined(unread, s.located(err))
-	case err != nil:
-		return nil, s.located(err)
+	err = s.located(err)
+	if lists := s.listProblems(file, s.lists); lists != nil {
+		err = s.joined(lists, err)
+	}
+	if unread != nil {
+		return s, s.joined(unread, err)
+	}
+	if err != nil {
+		return s, err
 	}
 	s.plan = plan
 	return s, nil

@@ -134,8 +134,10 @@ func (h *history) writeLocked(name string, r Revision, text []byte) error {
 func (h *history) completeLocked(r Revision, text []byte) Revision {
 	r.Number, r.Bytes = 1, len(text)
 	var before []byte
+	r.ListsChanged = r.listsChangedSince(&Revision{})
 	if n := len(h.revisions); n > 0 {
 		r.Number = h.revisions[n-1].Number + 1
+		r.ListsChanged = r.listsChangedSince(&h.revisions[n-1])
 		if h.revisions[n-1].ETag == r.ETag {
 			return r
 		}
@@ -195,7 +197,7 @@ func (h *history) add(r Revision, text []byte) (Revision, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	err := h.exclusively(func() error {
-		if last, ok := h.lastLocked(); ok && r.Hold == nil && last.ETag == r.ETag {
+		if last, ok := h.lastLocked(); ok && r.Hold == nil && last.sameContent(&r) {
 			r = last
 			return nil
 		}
@@ -219,7 +221,7 @@ func (h *history) recover(etag string) {
 			return nil // there is none, or half of one
 		}
 		last, ok := h.lastLocked()
-		if r.ETag == etag && r.Hold == nil && (!ok || last.ETag != etag) {
+		if r.ETag == etag && r.Hold == nil && (!ok || !last.sameContent(&r)) {
 			if n := len(h.revisions); n > 0 {
 				r.Number = h.revisions[n-1].Number + 1
 			}

@@ -158,11 +158,11 @@ func (k *Keeper) heldText(r *Revision) ([]byte, error) {
 		c = k.pending
 	}
 	if c != nil {
-		r.ETag, r.Digest = c.source.etag, c.plan.Digest().String()
+		r.ETag, r.Digest, r.Lists = c.source.etag, c.plan.Digest().String(), c.source.lists.revision()
 		return c.source.text, nil
 	}
 	last, _ := k.history.last()
-	r.ETag, r.Digest = last.ETag, k.o.World.State().Plan.Digest().String()
+	r.ETag, r.Digest, r.Lists = last.ETag, k.o.World.State().Plan.Digest().String(), last.Lists
 	_, text, _, err := k.history.get(last.Number)
 	return text, err
 }

@@ -57,16 +57,15 @@ type Keeper struct {
 	holds   *holds
 	sample  *TrafficSample
 	reloads *prometheus.CounterVec
+	took    prometheus.Histogram
 
 	// editing and changing hold one token each: who takes one out may change what
 	// follows, until putting it back. Edits and reloads take both, editing first, and
 	// lend changing out while they load models or wait for another gateway: nothing
 	// may keep a variant from being held back.
 	editing chan struct{}
-	reader  strictyaml.Reader
-	// seen is the ETag of the file as it was looked at last, or why it could not be
-	// read.
-	seen string
+	read    reading
+	seen    seen
 
 	changing chan struct{}
 	// serves is what the world was given and took, pending what it was given and
@@ -78,6 +77,13 @@ type Keeper struct {
 	// tried is for those who look: they must not wait for a reload, which may be
 	// loading a model.
 	tried atomic.Pointer[attempt]
+}
+
+// seen is the file as it was looked at last.
+type seen struct {
+	etag  string            // or why it could not be read
+	files map[string]string // list files that it names
+	lists string            // their state
 }
 
 // candidate is what the world is asked to serve.
@@ -121,18 +127,23 @@ func Open(o Options) (*Keeper, error) {
 		k.history, err = openHistory("", o.Log.Warn)
 		return k, err
 	}
-	data, err := strictyaml.ReadFile(o.File)
+	target := behindLinks(o.File)
+	data, err := strictyaml.ReadFile(target)
 	if err != nil {
 		return nil, fmt.Errorf("experiments.file: %w", err)
 	}
-	src, err := read(&k.reader, o.File, data)
+	src, err := k.read.read(o.File, filepath.Dir(target), data)
 	if err != nil {
 		return nil, err
 	}
 	if err := k.openData(); err != nil {
 		return nil, fmt.Errorf("experiments.data_dir: %w", err)
 	}
-	return k, k.begin(src)
+	if err := k.begin(src); err != nil {
+		return nil, err
+	}
+	k.read.pausing(new(pacer).pause) // from now on requests are served
+	return k, nil
 }
 
 // openData opens what is kept beside the file.
@@ -161,7 +172,7 @@ func (k *Keeper) begin(src *source) error {
 	if _, before := k.history.last(); before {
 		author = Author{Who: fileAuthor, Via: ViaFile, Message: "changed while this gateway did not run"}
 	}
-	k.seen = src.etag
+	k.saw(src.text, src)
 	k.tried.Store(&attempt{source: src, at: time.Now()})
 	k.pending = &candidate{src, plan, author}
 	if err := k.o.World.SetPlan(plan); err != nil {
@@ -178,6 +189,9 @@ func (k *Keeper) register() error {
 	// Both results exist from the start, so that the first refusal is an increase.
 	k.reloads.WithLabelValues(reloadOK)
 	k.reloads.WithLabelValues(reloadRefused)
+	k.took = prometheus.NewHistogram(prometheus.HistogramOpts{Name: "hotpath_experiments_reload_seconds",
+		Help:    "Time from finding the experiments file or its lists changed to serving or refusing them, model loads included.",
+		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 60}})
 	serves := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "hotpath_experiments_last_reload_ok",
 		Help: "1 if the experiments that serve are those of the file, 0 if they are not."}, func() float64 {
 		if _, err := k.Last(); err != nil {
@@ -190,7 +204,7 @@ func (k *Keeper) register() error {
 	large := prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "hotpath_experiments_sample_too_large_total",
 		Help: "Requests that the sample for previews left out for their size."}, func() float64 { return float64(k.sample.large.Load()) })
 	var errs []error
-	for _, c := range []prometheus.Collector{k.reloads, serves, held, large} {
+	for _, c := range []prometheus.Collector{k.reloads, k.took, serves, held, large} {
 		errs = append(errs, k.o.Registerer.Register(c))
 	}
 	return errors.Join(errs...)

@@ -3,6 +3,7 @@ package experiments
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -54,20 +55,11 @@ func (k *Keeper) Reload(ctx context.Context, force bool) error {
 		k.o.Log.Info("holds on experiments were changed by another gateway", "holds", len(k.holds.list()))
 		k.hold(k.holds.list())
 	}
-	data, err := strictyaml.ReadFile(k.o.File)
-	etag := ETag(data)
-	if err != nil {
-		// Marks the failure itself as seen, so that it is reported once.
-		etag = err.Error()
-	}
-	if !force && etag == k.seen {
+	began := time.Now()
+	src, changed, err := k.look(force)
+	if !changed {
 		k.settle()
 		return k.tried.Load().err
-	}
-	k.seen = etag
-	var src *source
-	if err == nil {
-		src, err = read(&k.reader, k.o.File, data)
 	}
 	k.tried.Store(&attempt{source: src, at: time.Now(), err: err})
 	switch {
@@ -77,8 +69,59 @@ func (k *Keeper) Reload(ctx context.Context, force bool) error {
 		k.o.World.KeepPlan()
 		k.pending = nil
 	}
+	k.took.Observe(time.Since(began).Seconds())
 	k.report(err)
 	return err
+}
+
+// swaps is how often a reading begins again because the directory of the file was
+// replaced meanwhile, as those of ConfigMaps are.
+const swaps = 10
+
+// look reads the file and its list files. They are unchanged if they are as they were
+// when looked at last, and nobody forces it.
+func (k *Keeper) look(force bool) (src *source, changed bool, err error) {
+	for range swaps {
+		target := behindLinks(k.o.File)
+		if s, other, e := k.lookOnce(target, force && !changed); other {
+			src, changed, err = s, true, e
+		}
+		if behindLinks(k.o.File) == target {
+			break
+		}
+	}
+	return src, changed, err
+}
+
+func (k *Keeper) lookOnce(target string, force bool) (src *source, changed bool, err error) {
+	data, err := strictyaml.ReadFile(target)
+	if err != nil {
+		// The failure itself is marked as seen, so that it is reported once.
+		changed = force || k.seen.etag != err.Error()
+		k.seen = seen{etag: err.Error()}
+		return nil, changed, err
+	}
+	dir := filepath.Dir(target)
+	lists := k.read.lists.read(dir, k.seen.files, force)
+	if !force && ETag(data) == k.seen.etag && lists.state == k.seen.lists {
+		k.read.lists.keep(lists.files)
+		return nil, false, nil
+	}
+	src, err = k.read.read(k.o.File, dir, data)
+	k.saw(data, src)
+	if err != nil {
+		src = nil
+	}
+	return src, true, err
+}
+
+// saw notes what a file held; nothing is known of its lists without a source.
+func (k *Keeper) saw(data []byte, src *source) {
+	k.seen = seen{etag: ETag(data)}
+	if src != nil {
+		k.seen.files, k.seen.lists = src.config.ListFiles, src.lists.state
+		k.read.lists.keep(src.lists.files)
+	}
 }
 
 // apply makes a source serve with the holds on it, after loading the model versions
@@ -137,7 +180,7 @@ func (k *Keeper) record(c *candidate) {
 }
 
 func revisionOf(c *candidate) Revision {
-	return Revision{At: time.Now().UTC(), Who: c.author.Who, Via: c.author.Via, Message: c.author.Message, ETag: c.source.etag, Digest: c.plan.Digest().String()}
+	return Revision{At: time.Now().UTC(), Who: c.author.Who, Via: c.author.Via, Message: c.author.Message, ETag: c.source.etag, Digest: c.plan.Digest().String(), Lists: c.source.lists.revision()}
 }
 
 func (k *Keeper) report(err error) {

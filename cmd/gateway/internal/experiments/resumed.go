@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"hotpath/abtest"
-	"hotpath/models/strictyaml"
 )
 
 // Resumed are the experiments of which somebody has let go a hold that a guardrail had
@@ -47,7 +46,7 @@ func (k *Keeper) planOf(r Revision) *abtest.Plan {
 	if err != nil {
 		return nil
 	}
-	s, err := read(&strictyaml.Reader{}, k.o.File, text)
+	s, err := new(reading).read(k.o.File, directory(k.o.File), text)
 	if err != nil {
 		return nil
 	}

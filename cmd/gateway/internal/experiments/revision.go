@@ -1,6 +1,8 @@
 package experiments
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"hotpath/abtest"
@@ -34,8 +36,8 @@ type Revision struct {
 	Who     string    `json:"who"`
 	Via     Via       `json:"via"`
 	Message string    `json:"message,omitempty"`
-	// ETag names the content of the file, Digest what was decided by it, holds
-	// included.
+	// ETag names the content of the file, Digest what was decided by it, lists and
+	// holds included.
 	ETag   string `json:"etag"`
 	Digest string `json:"digest"`
 	// Added and Removed count lines, against the content before.
@@ -46,4 +48,37 @@ type Revision struct {
 	Released bool         `json:"released,omitempty"`
 	// Bytes is the size of the content.
 	Bytes int `json:"bytes"`
+	// Lists are the lists that stand in files of their own, by their names, and
+	// ListsChanged those that were others in the revision before, or not there.
+	Lists        map[string]RevisionList `json:"lists,omitempty"`
+	ListsChanged []string                `json:"lists_changed,omitempty"`
+}
+
+// RevisionList is what a list was. Its values are not kept.
+type RevisionList struct {
+	Values int `json:"values"`
+	// Digest is of the values: their order and comments make no difference.
+	Digest string `json:"digest"`
+}
+
+// sameContent says that two revisions are of the same contents.
+func (r *Revision) sameContent(o *Revision) bool {
+	return r.ETag == o.ETag && maps.Equal(r.Lists, o.Lists)
+}
+
+// listsChangedSince names the lists that are other than in a revision before, those
+// that are gone included.
+func (r *Revision) listsChangedSince(before *Revision) (names []string) {
+	for name, l := range r.Lists {
+		if before.Lists[name] != l {
+			names = append(names, name)
+		}
+	}
+	for name := range before.Lists {
+		if _, ok := r.Lists[name]; !ok {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }

@@ -55,7 +55,7 @@ func (k *Keeper) save(ctx context.Context, c *candidate, expected string, out *O
 		revision.abandon()
 		return err
 	}
-	k.seen = c.source.etag
+	k.saw(c.source.text, c.source)
 	k.tried.Store(&attempt{source: c.source, at: time.Now()})
 	k.report(nil)
 	made, err := revision.commit()

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"hotpath/models/strictyaml"
 )
 
 // thousand is a file of realistic experiments: layers, targeting, a ramp, variants.
@@ -48,6 +46,7 @@ func TestAThousandExperimentsAreReloadedInTime(t *testing.T) {
 	r := newRig(t, thousand())
 	r.data = "" // without the disk, whose time is not ours
 	r.open()
+	r.read.pausing(nil) // the pauses, too
 	edited := func(i int) string { return strings.Replace(thousand(), "share: 5}", fmt.Sprintf("share: %d}", i+6), 1) }
 	reload, save, patch := time.Hour, time.Hour, time.Hour
 	best := func(d *time.Duration, f func()) {
@@ -80,15 +79,15 @@ func BenchmarkRead(b *testing.B) {
 	text := []byte(thousand())
 	b.Run("first", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := read(&strictyaml.Reader{}, "e.yaml", text); err != nil {
+			if _, err := new(reading).read("e.yaml", ".", text); err != nil {
 				b.Fatal(err)
 			}
 		}
 	})
 	b.Run("after an edit", func(b *testing.B) {
-		var r strictyaml.Reader
+		var r reading
 		for b.Loop() {
-			if _, err := read(&r, "e.yaml", text); err != nil {
+			if _, err := r.read("e.yaml", ".", text); err != nil {
 				b.Fatal(err)
 			}
 		}
