@@ -36,6 +36,12 @@ test: build redis ## run every test with the race detector
 chaos: build redis ## run the fault tests that take long, and show what each case expects and saw (minutes)
 	@scripts/chaos.sh $(CHAOS_ARGS)
 
+SOAK ?= 20m
+
+.PHONY: soak
+soak: build redis ## mix random faults at half load for SOAK (default 20m), every answer checked; SOAK_SEED repeats a mix
+	@SOAK=$(SOAK) SOAK_SEED=$(SOAK_SEED) scripts/chaos.sh $(CHAOS_ARGS)
+
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
