@@ -15,7 +15,7 @@ type pacer struct {
 }
 
 const (
-	paceWork  = 500 * time.Microsecond
+	paceWork  = time.Millisecond
 	paceSleep = 50 * time.Microsecond
 )
 

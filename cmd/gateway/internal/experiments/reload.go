@@ -64,12 +64,14 @@ func (k *Keeper) Reload(ctx context.Context, force bool) error {
 	k.tried.Store(&attempt{source: src, at: time.Now(), err: err})
 	switch {
 	case err == nil:
-		err = k.apply(ctx, src, Author{Who: fileAuthor, Via: ViaFile})
+		err = k.apply(ctx, src, Author{Who: fileAuthor, Via: ViaFile}, func() { k.took.Observe(time.Since(began).Seconds()) })
 	case k.o.World.State().Started: // before that, what waits is what the gateway starts with
 		k.o.World.KeepPlan()
 		k.pending = nil
 	}
-	k.took.Observe(time.Since(began).Seconds())
+	if err != nil {
+		k.took.Observe(time.Since(began).Seconds())
+	}
 	k.report(err)
 	return err
 }
@@ -125,8 +127,9 @@ func (k *Keeper) saw(data []byte, src *source) {
 }
 
 // apply makes a source serve with the holds on it, after loading the model versions
-// that it names and that are not loaded.
-func (k *Keeper) apply(ctx context.Context, src *source, author Author) error {
+// that it names and that are not loaded. It calls served when it does, before the
+// history is written.
+func (k *Keeper) apply(ctx context.Context, src *source, author Author, served func()) error {
 	plan, err := src.held(k.holds.list())
 	if err != nil {
 		return err
@@ -135,6 +138,7 @@ func (k *Keeper) apply(ctx context.Context, src *source, author Author) error {
 	c := &candidate{src, plan, author} // its plan changes with the holds
 	k.pending = c
 	if k.o.World.SetPlan(plan) == nil {
+		served()
 		k.settle()
 		return nil
 	}
@@ -151,20 +155,25 @@ func (k *Keeper) apply(ctx context.Context, src *source, author Author) error {
 	if err := k.o.World.SetPlan(c.plan); err != nil {
 		return errors.Join(append([]error{src.located(err)}, failed...)...)
 	}
+	served()
 	k.settle()
 	return nil
 }
 
 // settle notes that the world took what it was given: at once, or when the models
-// arrived.
+// arrived. The history is last: a slow disk must not keep the plan from those who
+// follow it.
 func (k *Keeper) settle() {
 	plan := k.o.World.State().Plan
-	if k.pending != nil && k.pending.plan == plan {
+	taken := k.pending != nil && k.pending.plan == plan
+	if taken {
 		k.serves, k.pending = k.pending, nil
-		k.record(k.serves)
 	}
 	if k.serves != nil && k.serves.plan == plan {
 		k.tell(plan)
+	}
+	if taken {
+		k.record(k.serves)
 	}
 }
 

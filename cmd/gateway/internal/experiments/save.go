@@ -73,7 +73,7 @@ func (k *Keeper) put(ctx context.Context, c *candidate, expected string, staged 
 	// OnPlan hears of it once it is saved: who forgets what a plan does not have must
 	// not do so for one that is taken back.
 	k.saving = true
-	err := k.apply(ctx, c.source, c.author)
+	err := k.apply(ctx, c.source, c.author, func() {})
 	k.saving = false
 	if err != nil {
 		k.revert(serves, waits)
