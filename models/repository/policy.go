@@ -263,8 +263,12 @@ func (o *owner) decided(j *load) {
 		o.refuse(m, v, CodeBadModel, j.err, j.raw)
 	default:
 		v.tried, v.refusal = j.stamp, nil
-		if j.loaded != nil {
+		switch {
+		case j.loaded != nil:
 			m.hold(j.loaded)
+		case o.set.Models[m.name].Version(v.number) == nil && m.unset(v.number) == nil:
+			// It is as what served, but that was unloaded meanwhile.
+			v.tried = stamp{}
 		}
 	}
 	o.plan(m)

@@ -93,9 +93,7 @@ func TestPolicyFollowsItsFile(t *testing.T) {
 	for _, s := range steps {
 		b.replace("m/config.yaml", s.config)
 		b.wantLoaded("m", s.want...)
-		if got := b.current("m"); got != s.current {
-			t.Errorf("%q serves %d", s.config, got)
-		}
+		b.eventually(fmt.Sprintf("%q serves %d", s.config, s.current), func() bool { return b.current("m") == s.current })
 	}
 	// What no version can follow takes nothing out of service.
 	b.replace("m/config.yaml", "version_policy: {specific: [9]}\n")
