@@ -188,3 +188,14 @@ func TestLayersAreExclusive(t *testing.T) {
 		}
 	}
 }
+
+func TestJSONValue(t *testing.T) {
+	for text, want := range map[string]Value{
+		`"de"`: {Kind: String, Str: []byte("de")}, `18`: {Kind: Number, Num: 18}, ` -1e3 `: {Kind: Number, Num: -1000}, `true`: {Kind: Bool, Bool: true},
+		`null`: {}, `[1]`: {}, `{}`: {}, ``: {}, `de`: {},
+	} {
+		if got, ok := JSONValue([]byte(text)); ok != (want.Kind != 0) || got.Kind != want.Kind || string(got.Str) != string(want.Str) || got.Num != want.Num || got.Bool != want.Bool {
+			t.Errorf("%s: %+v, %t", text, got, ok)
+		}
+	}
+}

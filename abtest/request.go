@@ -1,5 +1,7 @@
 package abtest
 
+import "encoding/json"
+
 // Kind is the type of an attribute's value.
 type Kind uint8
 
@@ -17,6 +19,23 @@ type Value struct {
 	Str  []byte
 	Num  float64
 	Bool bool
+}
+
+// JSONValue reads a string, a number or a boolean of JSON; not ok for anything else.
+func JSONValue(text []byte) (v Value, ok bool) {
+	var x any
+	if json.Unmarshal(text, &x) != nil {
+		return Value{}, false
+	}
+	switch x := x.(type) {
+	case string:
+		return Value{Kind: String, Str: []byte(x)}, true
+	case float64:
+		return Value{Kind: Number, Num: x}, true
+	case bool:
+		return Value{Kind: Bool, Bool: x}, true
+	}
+	return Value{}, false
 }
 
 // Attributes is the context of a request as Assign sees it. Nil has none.

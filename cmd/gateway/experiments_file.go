@@ -87,19 +87,7 @@ type knownAttributes map[string]json.RawMessage
 
 // Attribute implements abtest.Attributes.
 func (k knownAttributes) Attribute(name string) (abtest.Value, bool) {
-	var v any
-	if json.Unmarshal(k[name], &v) != nil {
-		return abtest.Value{}, false
-	}
-	switch v := v.(type) {
-	case string:
-		return abtest.Value{Kind: abtest.String, Str: []byte(v)}, true
-	case float64:
-		return abtest.Value{Kind: abtest.Number, Num: v}, true
-	case bool:
-		return abtest.Value{Kind: abtest.Bool, Bool: v}, true
-	}
-	return abtest.Value{}, false
+	return abtest.JSONValue(k[name])
 }
 
 // maxUserBytes is the longest id that the gateway takes.

@@ -182,15 +182,7 @@ func appendFlagError(dst []byte, key, code, details string) []byte {
 // writeFlagError answers with an error in the protocol's form; our own code is in a
 // header.
 func writeFlagError(ctx *fasthttp.RequestCtx, e *router.Error) {
-	ctx.Response.ResetBody()
-	ctx.SetStatusCode(e.Code.Status())
-	ctx.Response.Header.SetContentTypeBytes(jsonType)
-	ctx.Response.Header.Set("X-Error-Code", e.Code.String())
-	setErrorHeaders(ctx, e)
-	details := e.Message
-	if e.Field != "" {
-		details = e.Field + ": " + details
-	}
+	details := codedError(ctx, e)
 	key := ""
 	if flag, ok := bytes.CutPrefix(ctx.Path(), []byte("/ofrep/v1/evaluate/flags/")); ok {
 		key = string(bytes.TrimSuffix(flag, slash))

@@ -181,16 +181,22 @@ func writeError(ctx *fasthttp.RequestCtx, e *router.Error, requestID []byte) {
 // writeProtocolError answers with the error body of the Open Inference Protocol and
 // of TensorFlow Serving, which is a text; the code is in a header.
 func writeProtocolError(ctx *fasthttp.RequestCtx, e *router.Error) {
+	message := codedError(ctx, e)
+	ctx.Response.SetBodyRaw(append(jsonwire.AppendString([]byte(`{"error":`), message), '}'))
+}
+
+// codedError prepares an answer whose body has no place for our code, and gives what
+// the body is to say.
+func codedError(ctx *fasthttp.RequestCtx, e *router.Error) (message string) {
 	ctx.Response.ResetBody()
 	ctx.SetStatusCode(e.Code.Status())
 	ctx.Response.Header.SetContentTypeBytes(jsonType)
 	ctx.Response.Header.Set("X-Error-Code", e.Code.String())
 	setErrorHeaders(ctx, e)
-	message := e.Message
 	if e.Field != "" {
-		message = e.Field + ": " + message
+		return e.Field + ": " + e.Message
 	}
-	ctx.Response.SetBodyRaw(append(jsonwire.AppendString([]byte(`{"error":`), message), '}'))
+	return e.Message
 }
 
 // retrySeconds rounds up to the whole seconds that the header can say, at least one.

@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"time"
@@ -114,16 +113,8 @@ func (q queryAttributes) Attribute(name string) (abtest.Value, bool) {
 	if !ok {
 		return abtest.Value{}, false
 	}
-	var v any
-	if json.Unmarshal([]byte(text[0]), &v) == nil {
-		switch v := v.(type) {
-		case string:
-			return abtest.Value{Kind: abtest.String, Str: []byte(v)}, true
-		case float64:
-			return abtest.Value{Kind: abtest.Number, Num: v}, true
-		case bool:
-			return abtest.Value{Kind: abtest.Bool, Bool: v}, true
-		}
+	if v, ok := abtest.JSONValue([]byte(text[0])); ok {
+		return v, true
 	}
 	return abtest.Value{Kind: abtest.String, Str: []byte(text[0])}, true
 }

@@ -1,7 +1,6 @@
 package experiments
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -45,20 +44,15 @@ func (h *history) exclusively(f func() error) error {
 	if h.dir == "" {
 		return f()
 	}
-	if err := os.MkdirAll(filepath.Join(h.dir, textsDir), 0o755); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	unlock, err := lockFile(ctx, filepath.Join(h.dir, lockName))
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	if err := h.refresh(); err != nil {
-		return err
-	}
-	return f()
+	return lockedDir(h.dir, func() error {
+		if err := os.MkdirAll(filepath.Join(h.dir, textsDir), 0o755); err != nil {
+			return err
+		}
+		if err := h.refresh(); err != nil {
+			return err
+		}
+		return f()
+	})
 }
 
 // lookLocked takes up what other gateways have written, for those who only read. A

@@ -2,12 +2,10 @@ package experiments
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -159,16 +157,11 @@ func (h *holds) change(f func([]Held) []Held) error {
 }
 
 func (h *holds) changeFile(f func([]Held) []Held) error {
-	if err := os.MkdirAll(h.dir, 0o755); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	unlock, err := lockFile(ctx, filepath.Join(h.dir, lockName))
-	if err != nil {
-		return err
-	}
-	defer unlock()
+	return lockedDir(h.dir, func() error { return h.rewrite(f) })
+}
+
+// rewrite changes the file while nobody else does.
+func (h *holds) rewrite(f func([]Held) []Held) error {
 	if err := h.read(); err != nil {
 		return err
 	}

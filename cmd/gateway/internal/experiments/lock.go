@@ -4,12 +4,29 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 )
 
 // lockEvery is how often a lock that another process has is tried again.
 const lockEvery = 5 * time.Millisecond
+
+// lockedDir runs f while no other process works in a directory, which is made if need
+// be.
+func lockedDir(dir string, f func() error) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	unlock, err := lockFile(ctx, filepath.Join(dir, lockName))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return f()
+}
 
 // lockFile takes the advisory lock of a file, which is made if need be, and waits
 // for it until ctx ends. The file stays: removing it would let two hold the lock.
