@@ -1,13 +1,11 @@
 package grpcapi
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"log/slog"
 	"math"
 	"net"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -39,29 +37,11 @@ type port struct {
 	*routertest.Rig
 	server *Server
 	addr   string
-	log    *syncBuffer
+	log    *routertest.LogBuffer
 	served chan error
 	ready  *atomic.Bool
 	conn   *grpc.ClientConn
 	client pb.GRPCInferenceServiceClient
-}
-
-// syncBuffer collects the log.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }
 
 // testMaxMessage is the limit of the test profile.
@@ -70,7 +50,7 @@ const testMaxMessage = 1 << 20
 // start runs a server for the length of a test.
 func start(t testing.TB, change func(s *setup)) *port {
 	t.Helper()
-	log, ready := &syncBuffer{}, &atomic.Bool{}
+	log, ready := &routertest.LogBuffer{}, &atomic.Bool{}
 	ready.Store(true)
 	s := setup{
 		options: Options{DefaultDeadline: 2 * time.Second, MaxDeadline: 5 * time.Second, ForcedHeader: "X-Hotpath-Variant",

@@ -2,14 +2,12 @@ package httpapi_test
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -47,27 +45,9 @@ type port struct {
 	Handler *httpapi.Handler
 	Server  *httpapi.Server
 	addr    string
-	log     *syncBuffer
+	log     *routertest.LogBuffer
 	client  *http.Client
 	served  chan error
-}
-
-// syncBuffer collects the log.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }
 
 // The limits of the test profile.
@@ -82,7 +62,7 @@ const (
 // start runs a server for the length of a test.
 func start(t testing.TB, change func(s *setup)) *port {
 	t.Helper()
-	log := &syncBuffer{}
+	log := &routertest.LogBuffer{}
 	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelInfo}))
 	s := setup{
 		handler: httpapi.Options{DefaultDeadline: 2 * time.Second, MaxDeadline: 5 * time.Second, ForcedHeader: "X-Hotpath-Variant", AllowExplain: true,

@@ -1,7 +1,6 @@
 package identity_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -19,6 +18,7 @@ import (
 	"hotpath/router"
 	"hotpath/router/identity"
 	"hotpath/router/identity/identitytest"
+	"hotpath/router/routertest"
 )
 
 var here = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 4711}
@@ -182,7 +182,7 @@ func TestReloadUnderLoad(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "keys.yaml")
 	entry, key := identitytest.Entry("always", "predict", "")
 	identitytest.Write(t, file, entry)
-	log := &logged{}
+	log := &routertest.LogBuffer{}
 	reg := prometheus.NewRegistry()
 	a, err := identity.New(identity.Options{KeysFile: file, Reloads: identitytest.Reloads(t),
 		Log: slog.New(slog.NewTextHandler(log, nil))}, reg)
@@ -224,24 +224,6 @@ func TestReloadUnderLoad(t *testing.T) {
 	}
 	cancel()
 	workers.Wait()
-}
-
-// logged collects a log.
-type logged struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 func TestKeysFileIsRefusedWithEveryProblem(t *testing.T) {

@@ -1,7 +1,6 @@
 package token_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -23,6 +22,7 @@ import (
 	"hotpath/router/identity"
 	"hotpath/router/identity/identitytest"
 	"hotpath/router/identity/token"
+	"hotpath/router/routertest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -121,7 +121,7 @@ func TestRotatedKeysAndAnIssuerThatIsDown(t *testing.T) {
 	i.status.Store(http.StatusInternalServerError)
 	o := options(t)
 	o.KeysURL, o.Refresh = i.URL, 20*time.Millisecond
-	log := &logged{}
+	log := &routertest.LogBuffer{}
 	o.Log = slog.New(slog.NewTextHandler(log, nil))
 	v := open(t, o)
 	old, fresh := []byte(sign(t, "ES256", "1", first, nil)), []byte(sign(t, "ES256", "2", second, nil))
@@ -247,24 +247,6 @@ func eventually(t testing.TB, what string, ok func() bool) {
 		}
 	}
 	t.Fatalf("never: %s", what)
-}
-
-// logged collects a log.
-type logged struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // BenchmarkVerify is what a request with a token pays, once it was verified.

@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"io"
@@ -10,13 +9,13 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"hotpath/router/identity"
 	"hotpath/router/identity/certs"
 	"hotpath/router/identity/identitytest"
+	"hotpath/router/routertest"
 )
 
 // listening serves a port's handler on loopback, with TLS where there is a configuration.
@@ -38,22 +37,7 @@ func listening(t *testing.T, p *port, c *tls.Config) (url string) {
 }
 
 // logged collects a log that is written to while it is read.
-type logged struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
+type logged struct{ routertest.LogBuffer }
 
 // wants waits for a text: an operation is logged behind its answer.
 func (l *logged) wants(t *testing.T, text string) {

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -24,6 +23,7 @@ import (
 	"hotpath/models/repository"
 	"hotpath/resilience"
 	"hotpath/router"
+	"hotpath/router/routertest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -65,7 +65,7 @@ type stage struct {
 	pipeline *router.Pipeline
 	loader   *Loader
 	world    *World
-	log      *logBuffer
+	log      *routertest.LogBuffer
 	set      *repository.Set // what is loaded, where no repository keeps it
 	loads    int             // by load
 }
@@ -78,7 +78,7 @@ func guardOptions() resilience.Options {
 // newStage builds a stage; its end checks that the memory of every version was freed.
 func newStage(t testing.TB, schema features.SchemaConfig, addresses ...string) *stage {
 	t.Helper()
-	s := &stage{t: t, reg: prometheus.NewRegistry(), log: &logBuffer{}, set: &repository.Set{Models: map[string]*repository.ModelSet{}}}
+	s := &stage{t: t, reg: prometheus.NewRegistry(), log: &routertest.LogBuffer{}, set: &repository.Set{Models: map[string]*repository.ModelSet{}}}
 	log := slog.New(slog.NewTextHandler(s.log, nil))
 	runtime, err := inference.Open(inference.Options{})
 	ok(t, err)
@@ -118,24 +118,6 @@ func newStage(t testing.TB, schema features.SchemaConfig, addresses ...string) *
 		ok(t, runtime.Close())
 	})
 	return s
-}
-
-// logBuffer is a log that several goroutines write.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // modelFile reads a file below models/.
